@@ -1,0 +1,129 @@
+"""http-01: a file that the host itself serves on port 80 (RFC 8555 §8.3).
+
+It proves one host name, never the names below it, and never a wildcard. Judging is pure: the network comes in as a
+parameter, and no file name is built from a token that has not been checked.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from dataclasses import dataclass
+
+from challenges.base import (
+    Ca,
+    Error,
+    Fault,
+    HttpAnswer,
+    HttpPublisher,
+    Identifier,
+    Json,
+    Network,
+    Outbox,
+    Outcome,
+    Progress,
+    Task,
+    Tools,
+    Verdict,
+    key_authorization,
+)
+from challenges.text import printable
+
+__all__ = ["BODY_LIMIT", "HTTP_01", "WELL_KNOWN", "Http01", "expected", "fault_outcome", "judge"]
+
+WELL_KNOWN = "/.well-known/acme-challenge/"
+BODY_LIMIT = 1024
+"""Octets of the answer that are read; a key authorization has 87."""
+_SHOWN = 32
+"""Octets of a wrong answer that the requester gets to see: the validator is no window into other hosts."""
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
+"""RFC 8555 §8.1: base64url, at least 128 bits; fit to be a file name."""
+
+
+def expected(task: Task) -> bytes:
+    """The body the host has to serve: the key authorization (RFC 8555 §8.1)."""
+    return key_authorization(task.token, task.thumbprint).encode("ascii")
+
+
+def judge(wanted: bytes, evidence: HttpAnswer) -> Outcome:
+    """VALID where status and body are right (RFC 8555 §8.3); blanks at the body's end do not count."""
+    seen = {"url": evidence.url, "address": evidence.address, "status": evidence.status}
+    body = evidence.body.rstrip()
+    if evidence.status == 200 and hmac.compare_digest(body, wanted):  # noqa: PLR2004 - OK, and no other 2xx
+        return Outcome(Verdict.VALID, evidence=seen)
+    where = f"{printable(evidence.url, 200)} at {evidence.address}"
+    if evidence.status != 200:  # noqa: PLR2004
+        problem = f"answered with status {evidence.status} instead of 200"
+    else:
+        problem = "did not answer with the key authorization of this account and token"
+    detail = f'{where} {problem}; the body begins with "{printable(body[:_SHOWN], _SHOWN)}"'
+    return Outcome(Verdict.INVALID, Error("incorrectResponse", detail), evidence=seen)
+
+
+def fault_outcome(fault: Fault) -> Outcome:
+    """What a fault of the network means for a challenge: a passing one is tried again (RFC 8555 §8.2)."""
+    return Outcome(Verdict.RETRY if fault.transient else Verdict.INVALID, fault.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Http01:
+    """The challenge type of RFC 8555 §8.3."""
+
+    @property
+    def type(self) -> str:
+        return "http-01"
+
+    @property
+    def subdomains(self) -> bool:
+        """Another machine may serve a name below this one (RFC 9444 §4)."""
+        return False
+
+    def offer(self, identifier: Identifier, ca: Ca) -> Json | None:  # noqa: ARG002 - the contract's parameters
+        # RFC 8555 §8.3: no wildcards, one host cannot speak for all.
+        fits = identifier.type == "dns" and not identifier.value.startswith("*.")
+        return {} if fits else None
+
+    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Progress:  # noqa: ARG002
+        """Any JSON object will do: `{}` by RFC 8555 §7.5.1, members of older drafts are ignored."""
+        return Progress(state=task.state, due=True)
+
+    def validate(self, task: Task, network: Network) -> Outcome:
+        """Fetch and judge; every Fault becomes an Outcome here."""
+        try:
+            answer = network.http_get(task.identifier.value, WELL_KNOWN + task.token, limit=BODY_LIMIT)
+        except Fault as fault:
+            return fault_outcome(fault)
+        return judge(expected(task), answer)
+
+    def respond(self, task: Task, tools: Tools) -> HttpResponder | None:
+        return None if tools.http is None else HttpResponder(task, tools.http)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponder:
+    """The client's half: a file while the CA looks."""
+
+    task: Task
+    publisher: HttpPublisher
+
+    def present(self) -> Json:
+        """Publish the key authorization. Raises ValueError for a token that is not base64url."""
+        if not _TOKEN.fullmatch(self.task.token):
+            # The CA is hostile input: a token becomes a file name (RFC 8555 §8.1 allows base64url only).
+            raise ValueError(
+                f'the CA sent the token "{printable(self.task.token, 40)}", which is not 16 to 128 characters'
+                " of base64url (RFC 8555 section 8.1); nothing was published"
+            )
+        self.publisher.publish(self.task.token, expected(self.task).decode("ascii"))
+        return {}
+
+    def wait(self) -> Json | None:
+        """One POST is all (RFC 8555 §7.5.1)."""
+        return None
+
+    def clean_up(self) -> None:
+        if _TOKEN.fullmatch(self.task.token):
+            self.publisher.withdraw(self.task.token)
+
+
+HTTP_01 = Http01()
