@@ -1,0 +1,98 @@
+"""`xmpp-ica init`: a folder that holds a whole CA."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from acme_server.cli.common import actor, read_config
+
+__all__ = ["init"]
+
+_CONFIG = """\
+# The configuration of an xmpp-ica CA. Paths are relative to this file.
+# Every setting is described in docs/reference/xmpp-ica.md.
+
+name = {name}
+
+# The beginning of every URL the server makes; the Host header of a request is never believed.
+external_url = {external_url}
+listen = {listen}
+{mail}"""
+
+_MAIL = """
+# Challenge mail (email-01). Without this section the challenge is not offered.
+[mail]
+from = {sender}
+smarthost = {smarthost}
+"""
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--name", required=True, help="The CA's name, for people; it stands in the issuer's name.")
+@click.option("--external-url", required=True, metavar="URL", help="https://host[:port] under which clients reach it.")
+@click.option("--listen", metavar="ADDRESS:PORT", help="Where to listen; by default 127.0.0.1 and the URL's port.")
+@click.option("--mail-from", metavar="ADDRESS", help="From address of challenge mail; needs --smarthost.")
+@click.option("--smarthost", metavar="HOST:PORT", help="Mail server that takes challenge mail; needs --mail-from.")
+def init(
+    directory: Path, name: str, external_url: str, listen: str | None, mail_from: str | None, smarthost: str | None
+) -> None:
+    """Make a CA in DIRECTORY: root, issuer, database, web certificate, configuration.
+
+    The root's key, ca/root.key, is not needed to run the CA: move it to a safe place off this machine.
+    """
+    if (mail_from is None) != (smarthost is None):
+        raise click.UsageError("--mail-from and --smarthost go together")
+    if directory.exists() and any(directory.iterdir()):
+        raise click.ClickException(f"{directory} is not empty: a CA is made in a folder of its own")
+    url = urlsplit(external_url)
+    if url.hostname is None or url.hostname.replace(".", "").isdigit() or ":" in url.hostname:
+        raise click.UsageError("--external-url needs a host name, for example https://ca.example.org")
+    text = _CONFIG.format(
+        name=json.dumps(name, ensure_ascii=False),
+        external_url=json.dumps(external_url),
+        listen=json.dumps(listen or f"127.0.0.1:{url.port or 443}"),
+        mail=_MAIL.format(sender=json.dumps(mail_from), smarthost=json.dumps(smarthost)) if mail_from else "",
+    )
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config_path = directory / "xmpp-ica.toml"
+    new = directory / "xmpp-ica.toml.new"
+    new.write_text(text, encoding="utf-8")
+    try:
+        _make(directory, new, name)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    new.rename(config_path)  # last: a CA without its configuration is not one
+    click.echo(f"The CA is in {directory}. Start it with: xmpp-ica serve --config {config_path}")
+    click.echo(f"Give {directory}/ca/root.pem to whoever shall trust it, and take ca/root.key off this machine.")
+
+
+def _make(directory: Path, config_path: Path, name: str) -> None:
+    # Only here: they cost more to import than `serve` may take to start.
+    from acme_server.clock import utc_now  # noqa: PLC0415
+    from acme_server.issuance import authority  # noqa: PLC0415
+    from acme_server.issuance.own import OwnCertificate  # noqa: PLC0415
+    from acme_server.issuance.profiles import PROFILES  # noqa: PLC0415
+    from acme_server.store.migrate import upgrade  # noqa: PLC0415
+    from acme_server.store.sqlite import SqliteStore  # noqa: PLC0415
+    from acme_server.urls import Urls  # noqa: PLC0415
+
+    config = read_config(config_path)
+    now = utc_now()
+    made = authority.create(directory / config.authority, name, now, secrets.token_bytes)
+    upgrade(config.path(config.database))
+    store = SqliteStore(config.path(config.database))
+    try:
+        with store.write() as transaction:
+            subject = f"issuer/{made.issuer.id}"
+            transaction.audit.append("ca_created", actor=actor(), subject=subject, at=now, detail={"name": name})
+        urls = Urls(config.external_url)
+        own = OwnCertificate(store, made.issuer, PROFILES["tls"], urls.pki, secrets.token_bytes)
+        own.make(config.host, config.path(config.tls.certificate), config.path(config.tls.key), now, actor())
+    finally:
+        store.close()

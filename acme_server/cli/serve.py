@@ -1,0 +1,94 @@
+"""`xmpp-ica serve`: everything the CA does, on one machine."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import click
+
+from acme_server.cli.common import config_option, read_config
+from acme_server.config import Config, load
+
+__all__ = ["load_asgi", "serve"]
+
+
+@click.command()
+@config_option
+def serve(config_path: Path) -> None:
+    """Answer ACME clients, validate, send challenge mail, issue, publish CRLs. Ends on SIGTERM or Ctrl-C."""
+    config = read_config(config_path)
+    _check(config)
+    # The HTTP server is Rust and reads bodies by itself; its processes call `load_asgi`, and are replaced if they die.
+    from granian import Granian  # noqa: PLC0415 - `--help` needs none of it
+    from granian.constants import Interfaces, SSLProtocols  # noqa: PLC0415
+    from granian.http import HTTP1Settings  # noqa: PLC0415
+    from granian.log import LogLevels  # noqa: PLC0415
+
+    address, port = config.listen_address
+    Granian(
+        str(config_path),
+        address=address,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=config.processes,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        workers_kill_timeout=20,
+        http1_settings=HTTP1Settings(header_read_timeout=10_000),
+        ssl_cert=config.path(config.tls.certificate),
+        ssl_key=config.path(config.tls.key),
+        ssl_protocol_min=SSLProtocols.tls12,
+        log_level=LogLevels.warning,
+        websockets=False,
+    ).serve(target_loader=load_asgi)
+
+
+def load_asgi(config_path: str) -> Any:
+    """What each process of the HTTP server calls: the application, at work."""
+    import structlog  # noqa: PLC0415 - only the processes that answer need all of this, not the one that watches them
+
+    from acme_server.app import create_app  # noqa: PLC0415
+    from acme_server.log import configure_log  # noqa: PLC0415
+    from acme_server.web.asgi import Adapter  # noqa: PLC0415
+
+    configure_log()
+    config = load(Path(config_path))
+    application = create_app(config)
+    application.start()
+    structlog.get_logger().info("listening", url=application.services.urls.directory, address=config.listen)
+    return Adapter(application.flask, application.close)
+
+
+def _check(config: Config) -> None:
+    """What can be wrong is told here, once and to a person, and not by every process that dies of it."""
+    from acme_server.issuance.authority import UnusableAuthority  # noqa: PLC0415 - see above
+    from acme_server.issuance.signers import UnusableKey  # noqa: PLC0415
+    from acme_server.store import SchemaMismatch, StoreUnavailable  # noqa: PLC0415
+
+    try:
+        _renew_own_certificate(config)
+    except (SchemaMismatch, StoreUnavailable, UnusableAuthority, UnusableKey, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+
+
+def _renew_own_certificate(config: Config) -> None:
+    from acme_server.clock import utc_now  # noqa: PLC0415 - see above
+    from acme_server.issuance import authority  # noqa: PLC0415
+    from acme_server.issuance.own import OwnCertificate  # noqa: PLC0415
+    from acme_server.issuance.profiles import PROFILES  # noqa: PLC0415
+    from acme_server.store.sqlite import SqliteStore  # noqa: PLC0415
+    from acme_server.urls import Urls  # noqa: PLC0415
+
+    certificate, key = config.path(config.tls.certificate), config.path(config.tls.key)
+    issuer = authority.load(config.path(config.authority)).issuer
+    store = SqliteStore(config.path(config.database))
+    try:
+        own = OwnCertificate(store, issuer, PROFILES["tls"], Urls(config.external_url).pki, secrets.token_bytes)
+        if own.is_due(certificate, key, utc_now()):
+            own.make(config.host, certificate, key, utc_now(), "server")
+    finally:
+        store.close()

@@ -1,0 +1,169 @@
+"""The server's configuration: one TOML file, read once, into frozen values.
+
+An unknown key or a wrong type stops the start and is named by its path. There is no setting that makes the server
+insecure; `validation.exempt` opens single networks for a lab and is empty by default.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+
+__all__ = ["Acme", "Config", "ConfigError", "Mail", "Profile", "Tls", "Validation", "load"]
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+DAY = 86400
+MAX_LIFETIME_DAYS = 90
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; str() says where and why."""
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every section refuses what it does not know."""
+
+
+class Tls(_Section, frozen=True):
+    """The certificate of the CA's own web server. PEM, relative to the configuration file."""
+
+    certificate: str = "tls/cert.pem"
+    """Chain file, leaf first."""
+    key: str = "tls/key.pem"
+    """PKCS#8 private key."""
+
+
+class Acme(_Section, frozen=True):
+    """What ACME clients are told and allowed."""
+
+    terms_of_service: str | None = None
+    """URL of the terms; where it is set, an account must agree to them (RFC 8555 §7.3.3)."""
+    website: str | None = None
+    """URL for people (RFC 8555 §7.1.1)."""
+    default_profile: str = "xmpp"
+    """The profile of an order that names none."""
+    order_lifetime: Annotated[int, msgspec.Meta(ge=60, le=30 * DAY)] = 7 * DAY
+    """Seconds an order, and an authorization nobody has proved, stay open."""
+    authorization_reuse: Annotated[int, msgspec.Meta(ge=0, le=398 * DAY)] = 10 * DAY
+    """Seconds a valid authorization may be used again by its account."""
+    mail_authorization_reuse: Annotated[int, msgspec.Meta(ge=0, le=398 * DAY)] = 90 * DAY
+    """The same for one proved by email-01: a name proved once renews without a person for a while."""
+
+
+class Mail(_Section, frozen=True, rename={"sender": "from"}):
+    """Challenge mail. Without this section, email-01 is not offered."""
+
+    sender: str
+    """The From address of challenge mail; clients believe no other."""
+    smarthost: str
+    """`host:port` of the mail server that takes our mail."""
+    envelope_from: str | None = None
+    """MAIL FROM, where bounces go; the sender by default."""
+    report_to: str | None = None
+    """Where the mail tells people to report misuse; the sender by default."""
+
+
+class Validation(_Section, frozen=True):
+    """How challenges are validated."""
+
+    nameservers: tuple[str, ...] = ()
+    """`address:port` of the resolvers to ask; the system's (`/etc/resolv.conf`) by default."""
+    http_port: Port = 80
+    """The port of http-01 (RFC 8555 §8.3 wants 80; a lab may want another)."""
+    exempt: tuple[str, ...] = ()
+    """Networks, such as `127.0.0.0/8`, that may be connected to although they are not public: for labs."""
+    threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
+    """Validations, issuances and mails under way at a time, in each process."""
+
+    def exempt_networks(self) -> frozenset[IPv4Network | IPv6Network]:
+        """`exempt`, parsed. Raises ValueError."""
+        return frozenset(ip_network(network) for network in self.exempt)
+
+
+class Profile(_Section, frozen=True):
+    """What may be changed in a certificate profile."""
+
+    lifetime_days: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIFETIME_DAYS)] = 45
+    """Days a certificate lives. No XMPP server checks revocation by default: a short life is what works."""
+
+
+class Config(_Section, frozen=True):
+    """The whole file."""
+
+    name: str
+    """The CA's name, for people."""
+    external_url: str
+    """`https://host[:port]`: the beginning of every URL the server makes; the Host header is never believed."""
+    listen: str
+    """`address:port` to listen on."""
+    database: str = "xmpp-ica.db"
+    """The SQLite file, relative to the configuration file."""
+    authority: str = "ca"
+    """Folder of root.pem, issuer.pem and issuer.key, relative to the configuration file."""
+    processes: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Processes that answer requests."""
+    tls: Tls = Tls()
+    acme: Acme = Acme()
+    mail: Mail | None = None
+    validation: Validation = Validation()
+    profiles: dict[str, Profile] = {}
+    """By profile name: `[profiles.xmpp]`."""
+    directory: str = "."
+    """Set by `load`: the folder of the file itself."""
+
+    def path(self, name: str) -> Path:
+        """A file named in the configuration."""
+        return Path(self.directory) / name
+
+    @property
+    def host(self) -> str:
+        """The host of `external_url`."""
+        return urlsplit(self.external_url).hostname or ""
+
+    @property
+    def listen_address(self) -> tuple[str, int]:
+        """`listen` as address and port."""
+        return host_port(self.listen)
+
+
+def host_port(text: str) -> tuple[str, int]:
+    """`host:port`, `[v6]:port`. Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 1 << 16:
+        raise ValueError(f"{text!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
+def load(path: Path) -> Config:
+    """Read the file. Raises ConfigError."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "directory" in raw:
+            raise ConfigError(f"{path}: unknown key `directory`")
+        config = msgspec.convert(raw | {"directory": str(path.resolve().parent)}, Config)
+        _check(config)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; `xmpp-ica init` makes one") from error
+    except (ValueError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return config
+
+
+def _check(config: Config) -> None:
+    """What types cannot say. Raises ValueError."""
+    url = urlsplit(config.external_url)
+    if url.scheme != "https" or not url.hostname or url.path or url.query or url.fragment or url.username:
+        raise ValueError(f"external_url: {config.external_url!r} is not https://host or https://host:port")
+    host_port(config.listen)
+    for nameserver in config.validation.nameservers:
+        host_port(nameserver)
+    config.validation.exempt_networks()
+    if config.mail is not None:
+        host_port(config.mail.smarthost)
+        if config.mail.sender.count("@") != 1:
+            raise ValueError(f"mail.from: {config.mail.sender!r} is not an address")

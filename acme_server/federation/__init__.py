@@ -1,0 +1,1 @@
+"""What makes the CA a community's: the audit chain (members, notices, reports come beside it)."""

@@ -1,0 +1,141 @@
+"""Reads the CSR of a finalize: it carries a key; its names must be the order's and are never used (RFC 8555 §7.4).
+
+Whatever octets come in, the answer is a CertificateRequest or BadCSR; no extension is ever copied. RFC 2986, RFC 2985
+§5.4.2 (extensionRequest), RFC 8555 §7.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
+
+from acme_server.errors import BadCSR, BadPublicKey
+from acme_server.issuance.keys import PublicKey, check_key
+from acme_server.issuance.profiles import Profile, subject_alternative_names
+
+__all__ = ["MAX_CSR", "CertificateRequest", "match", "read_csr"]
+
+MAX_CSR = 64 * 1024
+"""Octets. A hundred names of usual length with all their otherNames take 30,000."""
+
+_MAX_COMMON_NAME = 64
+_EXTENSION_REQUESTS = frozenset(
+    {
+        "1.2.840.113549.1.9.14",  # RFC 2985 §5.4.2
+        "1.3.6.1.4.1.311.2.1.14",  # the same by Microsoft, which the parser reads too
+    }
+)
+_ALGORITHMS = frozenset(
+    {
+        SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA384,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA512,
+        SignatureAlgorithmOID.RSA_WITH_SHA256,
+        SignatureAlgorithmOID.RSA_WITH_SHA384,
+        SignatureAlgorithmOID.RSA_WITH_SHA512,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequest:
+    """What a CSR says, as far as we listen."""
+
+    public_key: PublicKey
+    """Checked, and the CSR is signed by it."""
+    dns_names: frozenset[str]
+    """CN and dNSNames together, ASCII letters in lower case; not checked to be names of anything."""
+    other_names: frozenset[x509.OtherName]
+
+
+def read_csr(der: bytes) -> CertificateRequest:
+    """Read a DER CSR and check its key and its signature. Raises BadCSR."""
+    if len(der) > MAX_CSR:
+        raise BadCSR(f"A CSR may have at most {MAX_CSR} octets.")
+    try:
+        return _read(der)
+    except BadPublicKey as problem:
+        # RFC 8555 §6.7: a key that is wrong in a CSR makes the CSR bad.
+        raise BadCSR(problem.detail) from problem
+    except BadCSR:
+        raise
+    except Exception as error:
+        # Hostile input in a parser that raises, at any later access, ValueError, TypeError, InvalidVersion,
+        # DuplicateExtension, UnsupportedGeneralNameType, UnsupportedAlgorithm, warnings made errors and, for some
+        # keys, errors of its own back end: none of them may become a fault of the server.
+        raise BadCSR(
+            "The CSR, its key or a name in it cannot be read: it must be a PKCS #10 request in DER (RFC 2986)."
+        ) from error
+
+
+def match(request: CertificateRequest, names: Sequence[str], profile: Profile) -> None:
+    """Raise BadCSR unless the CSR asks for the order's names (A-labels) and for nothing else.
+
+    That its key is not the account's (RFC 8555 §11.1) is the caller's to see: compare `keys.spki_sha256`.
+    """
+    # RFC 8555 §7.4: exactly the same set of identifiers as in the newOrder request.
+    if request.dns_names != frozenset(names):
+        raise BadCSR(
+            "The names of the CSR (CN and subjectAltName together) must be exactly those of the order: "
+            + ", ".join(names[:10])
+            + (" …" if len(names) > 10 else "")  # noqa: PLR2004 - enough to recognize the order
+        )
+    if not request.other_names <= frozenset(subject_alternative_names(profile, names)):
+        raise BadCSR(
+            f"The CSR holds an otherName that profile `{profile.name}` does not build for these names. "
+            "It needs none: they are made from the order."
+        )
+
+
+def _read(der: bytes) -> CertificateRequest:
+    """Raises BadCSR, BadPublicKey, and whatever the parser does."""
+    csr = x509.load_der_x509_csr(der)
+    if csr.public_bytes(Encoding.DER) != der:
+        raise BadCSR("The CSR is not in DER.")
+    # The key's size before any arithmetic with it.
+    public_key = csr.public_key()
+    check_key(public_key)
+    if csr.signature_algorithm_oid not in _ALGORITHMS:
+        raise BadCSR("A CSR must be signed by ECDSA or RSA (PKCS #1 v1.5) with SHA-256, SHA-384 or SHA-512.")
+    if not csr.is_signature_valid:
+        raise BadCSR("The CSR is not signed by the key it holds.")
+    if sum(attribute.oid.dotted_string in _EXTENSION_REQUESTS for attribute in csr.attributes) > 1:
+        raise BadCSR("The CSR has more than one extensionRequest.")
+    general_names = _general_names(csr.extensions)
+    names = [name.value for name in general_names if isinstance(name, x509.DNSName)] + _common_names(csr.subject)
+    return CertificateRequest(
+        public_key=cast("PublicKey", public_key),
+        dns_names=frozenset(_folded(name) for name in names),
+        other_names=frozenset(name for name in general_names if isinstance(name, x509.OtherName)),
+    )
+
+
+def _general_names(extensions: x509.Extensions) -> list[x509.GeneralName]:
+    """Those of the subjectAltName, if there is one; the parser refuses a second. Raises BadCSR for foreign kinds."""
+    for extension in extensions:
+        if isinstance(extension.value, x509.SubjectAlternativeName):
+            names = list(extension.value)
+            if not all(isinstance(name, x509.DNSName | x509.OtherName) for name in names):
+                raise BadCSR("A CSR's subjectAltName may hold dNSNames and otherNames only.")
+            return names
+    return []
+
+
+def _common_names(subject: x509.Name) -> list[str]:
+    """Every CN. Other attributes of the subject name nobody we would certify, and are left alone."""
+    names = [str(attribute.value) for attribute in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if any(len(name) > _MAX_COMMON_NAME for name in names):
+        raise BadCSR(f"A CN may have at most {_MAX_COMMON_NAME} characters (RFC 5280, ub-common-name).")
+    return names
+
+
+def _folded(name: str) -> str:
+    """Lower case, of ASCII alone: the Kelvin sign's lower case would be an ASCII k. Raises BadCSR."""
+    if not name.isascii():
+        raise BadCSR("A name in a CSR must be written in ASCII (A-labels).")
+    return name.lower()

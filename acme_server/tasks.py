@@ -1,0 +1,42 @@
+"""A challenge of an account's authorization, as its type sees it; for handlers, workers and gateways alike."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from acme_server.model import Authorization, Challenge
+from acme_server.states import AuthorizationStatus, ChallengeStatus
+from acme_server.store import Transaction
+from challenges.base import Task
+
+__all__ = ["is_open", "subject_of", "task_of"]
+
+
+def subject_of(transaction: Transaction, challenge_id: str) -> tuple[Challenge, Authorization]:
+    """A challenge that a job is about, and its authorization: jobs are written with them, and neither is deleted."""
+    challenge = transaction.authorizations.challenge(challenge_id)
+    assert challenge is not None
+    authorization = transaction.authorizations.get(challenge.authorization_id)
+    assert authorization is not None
+    return challenge, authorization
+
+
+def is_open(challenge: Challenge, authorization: Authorization, now: datetime) -> bool:
+    """Whether an outcome can still change anything."""
+    pending = authorization.status_at(now) is AuthorizationStatus.PENDING
+    return pending and challenge.status is ChallengeStatus.PROCESSING
+
+
+def task_of(challenge: Challenge, authorization: Authorization, names: tuple[str, ...], url: str) -> Task:
+    """The challenge as its type sees it. It has a thumbprint: it has been answered, or is being."""
+    assert challenge.thumbprint is not None
+    return Task(
+        identifier=authorization.identifier,
+        token=challenge.token,
+        thumbprint=challenge.thumbprint,
+        url=url,
+        offer=challenge.offer,
+        names=names,
+        expires=authorization.expires,
+        state=challenge.state,
+    )

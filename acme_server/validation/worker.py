@@ -1,0 +1,87 @@
+"""The job that validates a challenge (RFC 8555 §8.2): collect, judge, write, try again where that may help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from acme_server.model import Challenge, Clock, Job
+from acme_server.store import Store
+from acme_server.tasks import is_open, subject_of, task_of
+from acme_server.urls import Urls
+from acme_server.validation.outcomes import Reuse, apply
+from challenges.base import Challenge as ChallengeType
+from challenges.base import Error, Network, Outcome, Verdict
+
+__all__ = ["Validator"]
+
+TRIES = 3
+"""How often a validation that met a passing fault is made (RFC 8555 §8.2 leaves the number to the server)."""
+RETRY = timedelta(seconds=3)
+"""Before the second try; the third waits twice as long."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """Handles `JobKind.VALIDATE`."""
+
+    store: Store
+    clock: Clock
+    network: Network
+    challenges: Mapping[str, ChallengeType]
+    urls: Urls
+    reuse: Reuse
+
+    def __call__(self, job: Job) -> None:
+        """Validate the challenge, until it stays as it was read."""
+        while not self._validated(job):
+            _log.info("challenge_changed_meanwhile", challenge=job.ref)
+
+    def abandon(self, job: Job) -> None:
+        """End the challenge: no authorization waits for ever."""
+        with self.store.read() as transaction:
+            challenge, _ = subject_of(transaction, job.ref)
+        error = Error("serverInternal", "the validation failed by a fault of this CA; tell its people this URL")
+        self._write(job, challenge, Outcome(Verdict.INVALID, error))
+
+    def _validated(self, job: Job) -> bool:
+        with self.store.read() as transaction:
+            challenge, authorization = subject_of(transaction, job.ref)
+            names = transaction.orders.names_waiting(authorization.id)
+        if not is_open(challenge, authorization, self.clock()):
+            return self._drop(job)
+        task = task_of(challenge, authorization, names, self.urls.challenge(challenge.id))
+        outcome = self.challenges[challenge.type].validate(task, self.network)
+        if outcome.verdict is Verdict.RETRY and job.tries + 1 >= TRIES:
+            outcome = replace(outcome, verdict=Verdict.INVALID)
+        return self._write(job, challenge, outcome)
+
+    def _write(self, job: Job, read: Challenge, outcome: Outcome) -> bool:
+        now = self.clock()
+        with self.store.write() as transaction:
+            challenge, authorization = subject_of(transaction, read.id)
+            if not is_open(challenge, authorization, now):
+                transaction.jobs.finish(job)
+                return True
+            if challenge.revision != read.revision:
+                return False
+            if outcome.verdict is Verdict.RETRY:
+                still_ours = transaction.jobs.postpone(job, now + RETRY * 2**job.tries, job.tries + 1)
+            elif outcome.verdict is Verdict.WAITING and outcome.again is not None:
+                still_ours = transaction.jobs.postpone(job, outcome.again, 0)
+            else:
+                still_ours = transaction.jobs.finish(job)
+            if still_ours:
+                apply(transaction, challenge, authorization, outcome, now, self.reuse)
+        _log.info("challenge_validated", challenge=read.id, type=read.type, verdict=outcome.verdict, held=still_ours)
+        return True
+
+    def _drop(self, job: Job) -> bool:
+        with self.store.write() as transaction:
+            transaction.jobs.finish(job)
+        return True
