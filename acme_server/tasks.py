@@ -9,16 +9,19 @@ from acme_server.states import AuthorizationStatus, ChallengeStatus
 from acme_server.store import Transaction
 from challenges.base import Task
 
-__all__ = ["is_open", "subject_of", "task_of"]
+__all__ = ["challenge_in", "is_open", "subject_of", "task_of"]
 
 
 def subject_of(transaction: Transaction, challenge_id: str) -> tuple[Challenge, Authorization]:
     """A challenge that a job is about, and its authorization: jobs are written with them, and neither is deleted."""
-    challenge = transaction.authorizations.challenge(challenge_id)
-    assert challenge is not None
-    authorization = transaction.authorizations.get(challenge.authorization_id)
+    authorization = transaction.authorizations.of_challenge(challenge_id)
     assert authorization is not None
-    return challenge, authorization
+    return challenge_in(authorization, challenge_id), authorization
+
+
+def challenge_in(authorization: Authorization, challenge_id: str) -> Challenge:
+    """One of its challenges."""
+    return next(challenge for challenge in authorization.challenges if challenge.id == challenge_id)
 
 
 def is_open(challenge: Challenge, authorization: Authorization, now: datetime) -> bool:

@@ -1,26 +1,26 @@
 """The challenge types by their names on the wire, for both sides.
 
 A type from outside is an entry point of the group `xmpp_ica.challenges`: its name the wire name, its object an
-instance of `challenges.base.Challenge`. Outside types never replace one of ours.
+instance of `challenges.base.ChallengeType`. Outside types never replace one of ours.
 """
 
 from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from challenges.base import Challenge
+from challenges.base import ChallengeType
 
 __all__ = ["ENTRY_POINTS", "registry"]
 
 ENTRY_POINTS = "xmpp_ica.challenges"
 
 
-def registry() -> dict[str, Challenge]:
+def registry() -> dict[str, ChallengeType]:
     """Every challenge type there is, ours and those of installed packages: wire name -> type."""
     # Imported here, because whoever needs only `challenges.base` should not pay for the types.
     from challenges.email_01 import EMAIL_01  # noqa: PLC0415
     from challenges.http_01 import HTTP_01  # noqa: PLC0415
 
     outside = {entry.name: entry.load() for entry in entry_points(group=ENTRY_POINTS)}
-    ours: dict[str, Challenge] = {challenge.type: challenge for challenge in (HTTP_01, EMAIL_01)}
+    ours: dict[str, ChallengeType] = {challenge.type: challenge for challenge in (HTTP_01, EMAIL_01)}
     return outside | ours

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 __all__ = [
     "BadResponse",
     "Ca",
-    "Challenge",
+    "ChallengeType",
     "Error",
     "Fault",
     "HttpAnswer",
@@ -251,7 +251,7 @@ class Responder(Protocol):
         """Take away what `present` left."""
 
 
-class Challenge(Protocol):
+class ChallengeType(Protocol):
     """A challenge type. Instances hold no state."""
 
     @property
@@ -275,7 +275,7 @@ class Challenge(Protocol):
         """Client: how to answer, or None where `tools` lack what it takes."""
 
 
-class PushChallenge(Challenge, Protocol):
+class PushChallenge(ChallengeType, Protocol):
     """A type that has messages sent by a gateway."""
 
     def undeliverable(self, task: Task, mail: Mail, detail: str) -> Outcome:

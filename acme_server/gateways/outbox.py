@@ -18,8 +18,7 @@ from acme_server.store import Store, Transaction
 from acme_server.tasks import is_open, subject_of, task_of
 from acme_server.urls import Urls
 from acme_server.validation.outcomes import Reuse, apply
-from challenges.base import Challenge as ChallengeType
-from challenges.base import Error, Mail, PushChallenge
+from challenges.base import ChallengeType, Error, Mail, PushChallenge
 
 __all__ = ["MailGateway"]
 
@@ -68,9 +67,7 @@ class MailGateway:
             if found is not None and transaction.jobs.finish(job):
                 transaction.outbox.remove(job.ref)
                 challenge, _ = subject_of(transaction, found[0])
-                _show(
-                    transaction, challenge, Error("serverInternal", "the mail cannot be sent; try another mailbox")
-                )
+                _show(transaction, challenge, Error("serverInternal", "the mail cannot be sent; try another mailbox"))
 
     def _write(self, transaction: Transaction, job: Job, mail: Mail, delivery: Delivery, challenge_id: str) -> None:
         now = self.clock()

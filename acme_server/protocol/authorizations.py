@@ -11,7 +11,7 @@ from acme_server.protocol.messages import Reply, authorization_json, challenge_j
 from acme_server.protocol.services import Services, SignedRequest
 from acme_server.protocol.strict import json_object
 from acme_server.states import CHALLENGE, AuthorizationStatus, ChallengeStatus, Event, after
-from acme_server.tasks import subject_of, task_of
+from acme_server.tasks import challenge_in, task_of
 from challenges.base import BadResponse, Json, Mail
 
 __all__ = ["answer_challenge", "show_authorization"]
@@ -127,13 +127,13 @@ class _Outbox:
 def _read(request: SignedRequest, services: Services) -> tuple[Challenge, Authorization, tuple[str, ...]]:
     """The signer's own challenge. Raises NotFound, Unauthorized."""
     with services.store.read() as transaction:
-        challenge = transaction.authorizations.challenge(request.target)
-        if challenge is None:
+        authorization = transaction.authorizations.of_challenge(request.target)
+        if authorization is None:
             raise NotFound("no challenge has this URL")
-        challenge, authorization = subject_of(transaction, challenge.id)
         if authorization.account_id != request.signer.id:
             raise Unauthorized("this is another account's challenge")
-        return challenge, authorization, transaction.orders.names_waiting(authorization.id)
+        names = transaction.orders.names_waiting(authorization.id)
+        return challenge_in(authorization, request.target), authorization, names
 
 
 def _reply(challenge: Challenge, authorization: Authorization, now: datetime, services: Services) -> Reply:

@@ -14,7 +14,7 @@ from acme_server.protocol.jws import AccountKey
 from acme_server.protocol.nonces import Nonces
 from acme_server.store import Store
 from acme_server.urls import Urls
-from challenges.base import Ca, Challenge, base64url
+from challenges.base import Ca, ChallengeType, base64url
 
 __all__ = ["Services", "SignedRequest", "Work"]
 
@@ -64,7 +64,7 @@ class Services:
     random: Callable[[int], bytes]
     """That many octets from a CSPRNG."""
     nonces: Nonces
-    challenges: Mapping[str, Challenge]
+    challenges: Mapping[str, ChallengeType]
     ca: Ca
     profiles: Mapping[str, Profile]
     suffixes: PublicSuffixes

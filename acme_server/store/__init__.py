@@ -106,7 +106,8 @@ class Authorizations(Protocol):
     ) -> AuthorizationStatus | None:
         """Move from the status that was read; the new one, or None when it has changed meanwhile."""
 
-    def challenge(self, challenge_id: str) -> Challenge | None: ...
+    def of_challenge(self, challenge_id: str) -> Authorization | None:
+        """The authorization that has this challenge."""
 
     def save(self, challenge: Challenge) -> bool:
         """Write a challenge whose `revision` is the one that was read; the row's is then one more."""

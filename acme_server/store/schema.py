@@ -1,7 +1,7 @@
 """The tables, as SQLAlchemy knows them: what the migrations lead to, and what the tests compare a database with.
 
 `serve` never imports this module (SQLAlchemy costs more to import than an issuance to make): the hot statements are
-in `sql.py`, and a test compares the two. Times are seconds since the epoch, UTC; JSON is text.
+in the files of this package, and a test compares the two. Times are seconds since the epoch, UTC; JSON is text.
 
 What an issuance costs is mostly the pages it writes: so tables keyed by text are without SQLite's row id (one tree and
 not two), and there is no index that no statement needs; the small table of jobs has none.

@@ -13,8 +13,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from acme_server.store import SchemaMismatch, StoreUnavailable
-from acme_server.store.records import Audit, Certificates, Crls, Jobs, Outbox
-from acme_server.store.sql import Accounts, Authorizations, Orders
+from acme_server.store.accounts import Accounts
+from acme_server.store.audit import Audit
+from acme_server.store.authorizations import Authorizations
+from acme_server.store.certificates import Certificates, Crls
+from acme_server.store.jobs import Jobs, Outbox
+from acme_server.store.orders import Orders
 
 __all__ = ["REVISION", "SqliteStore"]
 

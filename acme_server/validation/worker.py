@@ -13,8 +13,7 @@ from acme_server.store import Store
 from acme_server.tasks import is_open, subject_of, task_of
 from acme_server.urls import Urls
 from acme_server.validation.outcomes import Reuse, apply
-from challenges.base import Challenge as ChallengeType
-from challenges.base import Error, Network, Outcome, Verdict
+from challenges.base import ChallengeType, Error, Network, Outcome, Verdict
 
 __all__ = ["Validator"]
 

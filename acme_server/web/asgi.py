@@ -58,7 +58,8 @@ class Adapter:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await asyncio.wait_for(_body(receive), BODY_DEADLINE) if scope["method"] == "POST" else b""
+            async with asyncio.timeout(BODY_DEADLINE):
+                body = await _body(receive) if scope["method"] == "POST" else b""
         except TimeoutError:
             await _refuse(send, 408, "the body did not come in time")
             return

@@ -1,0 +1,71 @@
+"""The audit chain and the notices in SQL."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from acme_server.federation.audit import GENESIS, link_hash
+from acme_server.model import AuditRecord, Notice
+from acme_server.store.sql import Database, dump, moment, seconds
+from challenges.base import Json
+
+__all__ = ["Audit"]
+
+
+class Audit:
+    """See the contract."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def append(self, event: str, *, actor: str, subject: str, at: datetime, detail: Json | None = None) -> None:
+        """See the contract."""
+        last = self._db.execute("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1", {}).fetchone()
+        number, previous = (last[0] + 1, last[1]) if last else (1, GENESIS)
+        detail = detail or {}
+        self._db.execute(
+            "INSERT INTO audit (number, at, event, actor, subject, detail, previous, hash)"
+            " VALUES (:number, :at, :event, :actor, :subject, :detail, :previous, :hash)",
+            {
+                "number": number,
+                "at": seconds(at),
+                "event": event,
+                "actor": actor,
+                "subject": subject,
+                "detail": dump(detail),
+                "previous": previous,
+                "hash": link_hash(previous, number, at, event, actor, subject, detail),
+            },
+        )
+
+    def records(self, after: int, limit: int) -> tuple[AuditRecord, ...]:
+        """See the contract."""
+        rows = self._db.execute(
+            "SELECT number, at, event, actor, subject, detail, previous, hash FROM audit"
+            " WHERE number > :after ORDER BY number LIMIT :limit",
+            {"after": after, "limit": limit},
+        )
+        return tuple(
+            AuditRecord(number, moment(at), event, actor, subject, json.loads(detail), previous, hash_)
+            for number, at, event, actor, subject, detail, previous, hash_ in rows.fetchall()
+        )
+
+    def notice(self, notice: Notice) -> None:
+        """See the contract."""
+        self._db.execute(
+            "INSERT INTO notices (account_id, event, subject, at) VALUES (:account_id, :event, :subject, :at)",
+            {
+                "account_id": notice.account_id,
+                "event": notice.event,
+                "subject": notice.subject,
+                "at": seconds(notice.at),
+            },
+        )
+
+    def notices(self) -> tuple[Notice, ...]:
+        """See the contract."""
+        rows = self._db.execute(
+            "SELECT account_id, event, subject, at FROM notices WHERE delivered_at IS NULL ORDER BY id", {}
+        )
+        return tuple(Notice(account, event, subject, moment(at)) for account, event, subject, at in rows.fetchall())
