@@ -1,0 +1,148 @@
+"""`xmpp-cert issue`, `renew` and `install`: the commands that change certificates.
+
+`renew` with nothing due must not touch the network, nor load what issuing needs.
+Exit codes are in `docs/reference/xmpp-cert.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from xmpp_client import durable
+from xmpp_client.cli.common import bench_for, lock_path
+from xmpp_client.cli.terminal import Lines, progress_for
+from xmpp_client.clock import SYSTEM, to_text
+from xmpp_client.config import Certificate, Config, load
+from xmpp_client.errors import ClientError, StateError
+from xmpp_client.lineage import Lineage
+from xmpp_client.upkeep import Outlook, outlook
+
+if TYPE_CHECKING:
+    from xmpp_client.issuance import Bench
+
+__all__ = ["IDLE", "install", "issue", "renew"]
+
+IDLE = 3
+"""Exit code of `renew --exit-code` when nothing was due."""
+
+_names = click.argument("names", nargs=-1, metavar="[NAME]...")
+_force = click.option("--force", is_flag=True, help="Also what is not due yet.")
+_quiet = click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something goes wrong.")
+
+
+@click.command()
+@_names
+@_force
+@_quiet
+@click.pass_obj
+def issue(path: Path, names: tuple[str, ...], force: bool, quiet: bool) -> int:
+    """Obtain and install the configured certificates that are missing or due (NAME: only these)."""
+    config = load(path)
+    chosen = _chosen(config, names)
+    idle = [o for o in chosen if o.idle and not force]
+    _tell_idle(idle, quiet=quiet)
+    return _work(config, [o for o in chosen if o not in idle], quiet=quiet, force=force)
+
+
+@click.command()
+@_names
+@_force
+@_quiet
+@click.option("--exit-code", is_flag=True, help=f"End with status {IDLE} instead of 0 when nothing was due.")
+@click.pass_obj
+def renew(path: Path, names: tuple[str, ...], force: bool, quiet: bool, exit_code: bool) -> int:
+    """Renew what is due: the timer's command. Makes no network call when nothing is."""
+    config = load(path)
+    chosen = _chosen(config, names)
+    missing = [o for o in chosen if o.version is None]
+    for absent in missing:
+        click.echo(f"error: {absent.certificate.name} has no certificate yet\n  next: Run `xmpp-cert issue`.", err=True)
+    idle = [o for o in chosen if o.idle and not force]
+    _tell_idle(idle, quiet=quiet)
+    rest = [o for o in chosen if o not in idle and o not in missing]
+    if not rest:
+        return 1 if missing else IDLE if exit_code else 0
+    return _work(config, rest, quiet=quiet, force=force) or (1 if missing else 0)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--to", "number", type=click.IntRange(1), help="Make this version of the archive the live one first.")
+@_quiet
+@click.pass_obj
+def install(path: Path, name: str, number: int | None, quiet: bool) -> int:
+    """Install the live certificate of NAME again, or go back to an older one."""
+    config = load(path)
+    certificate = config.find(name)
+    lineage = Lineage(config.state, certificate.name)
+    with durable.lock(lock_path(config)), progress_for(quiet=quiet) as progress:
+        version = lineage.current() if number is None else lineage.version(str(number))
+        if version is None:
+            raise StateError(f"{certificate.name} has no certificate yet", hint="Run `xmpp-cert issue`.")
+        if number is not None:
+            lineage.switch(version)
+        from xmpp_client import issuance  # noqa: PLC0415 - see the module's docstring
+
+        issuance.install(bench_for(config, progress), certificate, lineage, version)
+        if not certificate.server:
+            progress.step(f"{lineage.live} is version {version.number}; no `server` is configured")
+    return 0
+
+
+def _chosen(config: Config, names: Iterable[str]) -> list[Outlook]:
+    now = SYSTEM.now()
+    certificates = [config.find(name) for name in names] or list(config.certificate)
+    return [outlook(config, certificate, now) for certificate in certificates]
+
+
+def _tell_idle(idle: Iterable[Outlook], *, quiet: bool) -> None:
+    for item in idle:
+        if item.version is not None and not quiet:
+            meta = item.version.meta
+            click.echo(
+                f"nothing is due: {item.certificate.name} is valid until {to_text(meta.not_after)} "
+                f"and will be renewed from {to_text(meta.renew_at)}"
+            )
+
+
+def _work(config: Config, outlooks: list[Outlook], *, quiet: bool, force: bool) -> int:
+    """Do what is to be done for each, going on after a failure; 1 if there was any."""
+    if not outlooks:
+        return 0
+    failed = 0
+    with durable.lock(lock_path(config)), progress_for(quiet=quiet) as progress:
+        bench = bench_for(config, progress)
+        for item in outlooks:
+            failed |= _one(item, progress, partial(_renew_one, bench, item.certificate, force=force))
+    return failed
+
+
+def _one(item: Outlook, progress: Lines, work: Callable[[], None]) -> int:
+    try:
+        work()
+    except ClientError as error:
+        progress.rest()
+        hint = f"\n  next: {error.hint}" if error.hint else ""
+        click.echo(f"error: {item.certificate.name}: {error}{hint}", err=True)
+        return 1
+    return 0
+
+
+def _renew_one(bench: Bench, certificate: Certificate, *, force: bool) -> None:
+    """Issue and install one certificate, looking again whether it is needed: we may have waited for the lock."""
+    from xmpp_client import issuance  # noqa: PLC0415 - see the module's docstring
+
+    now = outlook(bench.config, certificate, bench.clock.now())
+    if now.idle and not force:
+        return
+    version = now.version
+    if version is None or now.due or force:
+        reason = now.due.reason or ("as asked" if version else "it is the first")
+        bench.progress.step(f"{certificate.name}: a new certificate ({reason})")
+        version = issuance.issue(bench, certificate, now.lineage)
+    issuance.install(bench, certificate, now.lineage, version)
