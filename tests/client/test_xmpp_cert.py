@@ -164,6 +164,17 @@ def test_install_to_goes_back_to_an_older_version(ca, site) -> None:
     assert own.run("install", "example.org", "--to", "7").exit_code == 1
 
 
+def test_a_revoked_version_is_not_installed_again(ca, site) -> None:
+    own = site()
+    own.run("issue")
+    own.run("renew", "--force")
+    assert own.run("revoke", "example.org", "--old", "1").exit_code == 0
+    done = own.run("install", "example.org", "--to", "1")
+    assert done.exit_code == 1
+    assert "was revoked" in done.output
+    assert own.live.readlink().name == "2"
+
+
 def test_a_certificate_that_is_not_ours_is_not_kept(ca, site) -> None:
     own = site()
     own.run("issue")

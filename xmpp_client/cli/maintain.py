@@ -84,6 +84,11 @@ def install(path: Path, name: str, number: int | None, quiet: bool) -> int:
         version = lineage.current() if number is None else lineage.version(str(number))
         if version is None:
             raise StateError(f"{certificate.name} has no certificate yet", hint="Run `xmpp-cert issue`.")
+        if version.marked("revoked"):
+            raise StateError(
+                f"version {version.number} of {certificate.name} was revoked and is not installed",
+                hint="Choose another by --to, or get a new one by `xmpp-cert renew --force`.",
+            )
         if number is not None:
             lineage.switch(version)
         from xmpp_client import issuance  # noqa: PLC0415 - see the module's docstring

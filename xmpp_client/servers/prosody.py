@@ -33,7 +33,8 @@ class Prosody:
         """The lines that make Prosody serve it; components of the host inherit them."""
         place = self._settings.folder / release.lineage.name
         return (
-            f'Put s2s_ssl = {{ certificate = "{place}/fullchain.pem", key = "{place}/privkey.pem" }} under '
+            "Each name must be a host or component of this Prosody. If it is: "
+            f'put s2s_ssl = {{ certificate = "{place}/fullchain.pem", key = "{place}/privkey.pem" }} under '
             f'VirtualHost "{to_u_label(release.names[0])}", then run `xmpp-cert install {release.lineage.name}`; '
             "Prosody's log says more."
         )
