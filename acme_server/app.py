@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,30 +16,54 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Flask
 
 from acme_server.clock import utc_now
-from acme_server.config import Config, host_port
+from acme_server.config import Config, MailSettings, host_port
 from acme_server.gateways.mail import Smarthost
 from acme_server.gateways.outbox import MailGateway
 from acme_server.identifiers import PublicSuffixes
 from acme_server.issuance import authority
-from acme_server.issuance.authority import Issuer
+from acme_server.issuance.authority import Issuer, UnusableAuthority
 from acme_server.issuance.finalize import Finalizer
 from acme_server.issuance.profiles import PROFILES, Profile
 from acme_server.issuance.publisher import CrlPublisher
-from acme_server.model import JobKind
+from acme_server.model import Clock, JobKind
+from acme_server.policy import Reuse
 from acme_server.protocol.nonces import Nonces, boot_id
 from acme_server.protocol.services import Services
+from acme_server.store import Store
 from acme_server.store.sqlite import SqliteStore
 from acme_server.urls import Urls
 from acme_server.validation.network import GuardedNetwork
-from acme_server.validation.outcomes import Reuse
 from acme_server.validation.queue import Handler, Workers
 from acme_server.validation.resolver import DnsResolver, system_nameservers
 from acme_server.validation.worker import Validator
 from acme_server.web.acme import create_edge
 from challenges import registry
-from challenges.base import Ca
+from challenges.base import Ca, ChallengeType, Network
+from challenges.email_01 import EMAIL_01, Email01
 
-__all__ = ["Application", "create_app", "profiles_of"]
+__all__ = ["Application", "Parts", "create_app", "profiles_of"]
+
+
+def _threads(count: int) -> Executor:
+    return ThreadPoolExecutor(count, thread_name_prefix="worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a server takes from the world around it. Another kind of server, or a test, hands in others.
+
+    None: what the configuration, or the installed packages, say.
+    """
+
+    clock: Clock = utc_now
+    random: Callable[[int], bytes] = secrets.token_bytes
+    """That many octets from a CSPRNG."""
+    pool: Callable[[int], Executor] = _threads
+    """How many jobs at a time -> what runs them."""
+    network: Network | None = None
+    challenges: Mapping[str, ChallengeType] | None = None
+    issuer: Issuer | None = None
+    suffixes: PublicSuffixes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,42 +87,45 @@ class Application:
         self.services.nonces.close()
 
 
-def create_app(config: Config) -> Application:
+def create_app(config: Config, parts: Parts = Parts()) -> Application:
     """Put the parts together. Raises SchemaMismatch, UnusableAuthority, UnusableKey, OSError."""
     store = SqliteStore(config.path(config.database))
-    issuer = authority.load(config.path(config.authority)).issuer
+    issuer = parts.issuer or authority.load(config.path(config.authority)).issuer
+    _check_issuers(store, issuer, parts.clock)
     boot = boot_id()
-    urls = Urls(config.external_url)
-    challenges = registry()
-    suffixes = PublicSuffixes()
+    urls = Urls(config.external_url, config.pki)
+    challenges = parts.challenges
+    if challenges is None:
+        challenges = registry() | {EMAIL_01.type: Email01(random=parts.random, now=parts.clock)}
+    suffixes = parts.suffixes or PublicSuffixes()
     profiles = profiles_of(config)
     reuse = Reuse(
         usual=timedelta(seconds=config.acme.authorization_reuse),
         mail=timedelta(seconds=config.acme.mail_authorization_reuse),
     )
-    publisher = CrlPublisher(store, utc_now, issuer)
-    handlers: dict[JobKind, Handler] = {
-        JobKind.VALIDATE: Validator(store, utc_now, _network(config), challenges, urls, reuse),
-        JobKind.ISSUE: Finalizer(store, utc_now, secrets.token_bytes, issuer, profiles, urls.pki),
+    network = parts.network or _network(config)
+    publisher = CrlPublisher(store, parts.clock, issuer)
+    handlers: Mapping[JobKind, Handler] = {
+        JobKind.VALIDATE: Validator(store, parts.clock, network, challenges, urls, reuse),
+        JobKind.ISSUE: Finalizer(store, parts.clock, parts.random, issuer, profiles, urls.pki),
         JobKind.CRL: publisher,
-    }
-    if config.mail is not None:
-        handlers[JobKind.MAIL] = MailGateway(
+        JobKind.MAIL: MailGateway(
             store,
-            utc_now,
-            Smarthost(*host_port(config.mail.smarthost)),
-            envelope_from=config.mail.envelope_from or config.mail.sender,
+            parts.clock,
+            *_way_out(config.mail),
             helo=config.host,
             challenges=challenges,
             urls=urls,
             reuse=reuse,
-        )
-    workers = Workers(store, utc_now, boot, config.validation.threads, handlers)
+        ),
+    }
+    threads = config.validation.threads
+    workers = Workers(store, parts.clock, boot, threads, handlers, parts.pool(threads))
     services = Services(
         config=config,
         store=store,
-        clock=utc_now,
-        random=secrets.token_bytes,
+        clock=parts.clock,
+        random=parts.random,
         nonces=Nonces(Path(f"{config.path(config.database)}-nonces"), boot),
         challenges=challenges,
         ca=_ca(config, suffixes),
@@ -117,6 +146,24 @@ def profiles_of(config: Config) -> dict[str, Profile]:
         else profile
         for name, profile in PROFILES.items()
     }
+
+
+def _check_issuers(store: Store, issuer: Issuer, clock: Clock) -> None:
+    """A certificate whose issuer is gone could not be revoked any more. Raises UnusableAuthority."""
+    with store.read() as transaction:
+        unknown = set(transaction.certificates.issuers(clock())) - {issuer.id}
+    if unknown:
+        raise UnusableAuthority(
+            f"the issuer here is {issuer.id}, but certificates that are still valid were issued by "
+            f"{', '.join(sorted(unknown))}: put that issuer back until they have expired"
+        )
+
+
+def _way_out(mail: MailSettings | None) -> tuple[Smarthost | None, str]:
+    """Where mail is handed over, and its envelope's sender."""
+    if mail is None:
+        return None, ""
+    return Smarthost(*host_port(mail.smarthost), starttls=mail.starttls), mail.envelope_from or mail.sender
 
 
 def _network(config: Config) -> GuardedNetwork:

@@ -6,19 +6,26 @@ insecure; `validation.exempt` opens single networks for a lab and is empty by de
 
 from __future__ import annotations
 
+import re
 import tomllib
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
 
-__all__ = ["Acme", "Config", "ConfigError", "Mail", "Profile", "Tls", "Validation", "load"]
+from challenges.text import ADDRESS
+
+__all__ = ["Acme", "Config", "ConfigError", "MailSettings", "ProfileSettings", "Tls", "Validation", "load"]
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 DAY = 86400
 MAX_LIFETIME_DAYS = 90
+_EXTERNAL_URL = re.compile(r"https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+_PKI_URL = re.compile(r"https?://[A-Za-z0-9._:/~-]*[A-Za-z0-9_~-]", re.ASCII)
 
 
 class ConfigError(Exception):
@@ -55,13 +62,16 @@ class Acme(_Section, frozen=True):
     """The same for one proved by email-01: a name proved once renews without a person for a while."""
 
 
-class Mail(_Section, frozen=True, rename={"sender": "from"}):
+class MailSettings(_Section, frozen=True, rename={"sender": "from"}):
     """Challenge mail. Without this section, email-01 is not offered."""
 
     sender: str
     """The From address of challenge mail; clients believe no other."""
     smarthost: str
     """`host:port` of the mail server that takes our mail."""
+    starttls: bool = False
+    """Send only over TLS, to a smarthost whose certificate the system's roots vouch for. Else TLS where it is
+    offered, which is enough on loopback: the mail holds the code."""
     envelope_from: str | None = None
     """MAIL FROM, where bounces go; the sender by default."""
     report_to: str | None = None
@@ -85,7 +95,7 @@ class Validation(_Section, frozen=True):
         return frozenset(ip_network(network) for network in self.exempt)
 
 
-class Profile(_Section, frozen=True):
+class ProfileSettings(_Section, frozen=True):
     """What may be changed in a certificate profile."""
 
     lifetime_days: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIFETIME_DAYS)] = 45
@@ -101,6 +111,9 @@ class Config(_Section, frozen=True):
     """`https://host[:port]`: the beginning of every URL the server makes; the Host header is never believed."""
     listen: str
     """`address:port` to listen on."""
+    pki_url: str | None = None
+    """Where certificates say that the issuer's certificate and CRL are, if elsewhere than under `external_url`: a copy
+    of `/pki`, served over plain http, so that nobody needs a certificate to judge one (RFC 5280 §8)."""
     database: str = "xmpp-ica.db"
     """The SQLite file, relative to the configuration file."""
     authority: str = "ca"
@@ -109,9 +122,9 @@ class Config(_Section, frozen=True):
     """Processes that answer requests."""
     tls: Tls = Tls()
     acme: Acme = Acme()
-    mail: Mail | None = None
+    mail: MailSettings | None = None
     validation: Validation = Validation()
-    profiles: dict[str, Profile] = {}
+    profiles: dict[str, ProfileSettings] = {}
     """By profile name: `[profiles.xmpp]`."""
     directory: str = "."
     """Set by `load`: the folder of the file itself."""
@@ -119,6 +132,11 @@ class Config(_Section, frozen=True):
     def path(self, name: str) -> Path:
         """A file named in the configuration."""
         return Path(self.directory) / name
+
+    @property
+    def pki(self) -> str:
+        """Where certificates say that the issuer's certificate and CRL are."""
+        return self.pki_url or f"{self.external_url}/pki"
 
     @property
     def host(self) -> str:
@@ -156,14 +174,50 @@ def load(path: Path) -> Config:
 
 def _check(config: Config) -> None:
     """What types cannot say. Raises ValueError."""
-    url = urlsplit(config.external_url)
-    if url.scheme != "https" or not url.hostname or url.path or url.query or url.fragment or url.username:
+    from acme_server.issuance.profiles import PROFILES  # noqa: PLC0415 - a client of `load` alone needs no X.509
+
+    if not _EXTERNAL_URL.fullmatch(config.external_url) or not _has_port(config.external_url):
         raise ValueError(f"external_url: {config.external_url!r} is not https://host or https://host:port")
-    host_port(config.listen)
-    for nameserver in config.validation.nameservers:
-        host_port(nameserver)
-    config.validation.exempt_networks()
+    if config.pki_url is not None and not _PKI_URL.fullmatch(config.pki_url):
+        raise ValueError(f"pki_url: {config.pki_url!r} is not an http or https URL without a slash at its end")
+    if not config.name.isprintable():
+        raise ValueError("name: it holds characters that cannot be printed")
+    with _naming("listen"):
+        host_port(config.listen)
+    for position, nameserver in enumerate(config.validation.nameservers):
+        with _naming(f"validation.nameservers[{position}]"):
+            ip_address(host_port(nameserver)[0])
+    with _naming("validation.exempt"):
+        config.validation.exempt_networks()
     if config.mail is not None:
-        host_port(config.mail.smarthost)
-        if config.mail.sender.count("@") != 1:
-            raise ValueError(f"mail.from: {config.mail.sender!r} is not an address")
+        _check_mail(config.mail)
+    for name in config.profiles:
+        if name not in PROFILES:
+            raise ValueError(f"profiles.{name}: there is no such profile, only {', '.join(PROFILES)}")
+    if config.acme.default_profile not in PROFILES:
+        raise ValueError(f"acme.default_profile: {config.acme.default_profile!r} is none of {', '.join(PROFILES)}")
+
+
+def _check_mail(mail: MailSettings) -> None:
+    with _naming("mail.smarthost"):
+        host_port(mail.smarthost)
+    for key, address in (("from", mail.sender), ("envelope_from", mail.envelope_from)):
+        if address is not None and not ADDRESS.fullmatch(address):
+            raise ValueError(f"mail.{key}: {address!r} is not an address")
+    if not (mail.report_to or "-").isprintable():
+        raise ValueError("mail.report_to: it holds characters that cannot be printed")
+
+
+def _has_port(url: str) -> bool:
+    """Whether the port, if one is given, can be one."""
+    _, colon, port = urlsplit(url).netloc.rpartition(":")
+    return not colon or port.endswith("]") or 0 < int(port) < 1 << 16
+
+
+@contextmanager
+def _naming(key: str) -> Iterator[None]:
+    """Let a ValueError say which key it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error

@@ -22,6 +22,7 @@ __all__ = [
     "BadPublicKey",
     "BadRevocationReason",
     "BadSignatureAlgorithm",
+    "Deactivated",
     "InvalidContact",
     "InvalidProfile",
     "Malformed",
@@ -189,6 +190,12 @@ class Unauthorized(Problem):
     """The signer may not do this (RFC 8555 §6.7)."""
 
     kind, status = "unauthorized", 403
+
+
+class Deactivated(Unauthorized):
+    """The signer's account is closed (RFC 8555 §7.3.6, which names the status)."""
+
+    status = 401
 
 
 class AlreadyRevoked(Problem):

@@ -13,16 +13,13 @@ class Urls:
 
     base: str
     """`external_url`."""
+    pki: str
+    """Where certificates and CRLs of our issuers are, as certificates name it."""
 
     @property
     def directory(self) -> str:
         """RFC 8555 §7.1.1."""
         return f"{self.base}/directory"
-
-    @property
-    def pki(self) -> str:
-        """Where certificates and CRLs of our issuers are."""
-        return f"{self.base}/pki"
 
     def resource(self, name: str) -> str:
         """One of the directory's: `new-order` …"""

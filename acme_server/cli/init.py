@@ -65,9 +65,11 @@ def init(
     new.write_text(text, encoding="utf-8")
     try:
         _make(directory, new, name)
+        new.rename(config_path)  # last: a CA without its configuration is not one
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    new.rename(config_path)  # last: a CA without its configuration is not one
+    finally:
+        new.unlink(missing_ok=True)
     click.echo(f"The CA is in {directory}. Start it with: xmpp-ica serve --config {config_path}")
     click.echo(f"Give {directory}/ca/root.pem to whoever shall trust it, and take ca/root.key off this machine.")
 
@@ -80,7 +82,6 @@ def _make(directory: Path, config_path: Path, name: str) -> None:
     from acme_server.issuance.profiles import PROFILES  # noqa: PLC0415
     from acme_server.store.migrate import upgrade  # noqa: PLC0415
     from acme_server.store.sqlite import SqliteStore  # noqa: PLC0415
-    from acme_server.urls import Urls  # noqa: PLC0415
 
     config = read_config(config_path)
     now = utc_now()
@@ -91,8 +92,7 @@ def _make(directory: Path, config_path: Path, name: str) -> None:
         with store.write() as transaction:
             subject = f"issuer/{made.issuer.id}"
             transaction.audit.append("ca_created", actor=actor(), subject=subject, at=now, detail={"name": name})
-        urls = Urls(config.external_url)
-        own = OwnCertificate(store, made.issuer, PROFILES["tls"], urls.pki, secrets.token_bytes)
+        own = OwnCertificate(store, made.issuer, PROFILES["tls"], config.pki, secrets.token_bytes)
         own.make(config.host, config.path(config.tls.certificate), config.path(config.tls.key), now, actor())
     finally:
         store.close()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,9 @@ from acme_server.config import Config, load
 
 __all__ = ["load_asgi", "serve"]
 
+RENEWAL_CHECK = 3600.0
+"""Seconds between looks at the certificate of our own web server."""
+
 
 @click.command()
 @config_option
@@ -20,6 +27,7 @@ def serve(config_path: Path) -> None:
     """Answer ACME clients, validate, send challenge mail, issue, publish CRLs. Ends on SIGTERM or Ctrl-C."""
     config = read_config(config_path)
     _check(config)
+    threading.Thread(target=_keep_own_certificate, args=(config,), name="own certificate", daemon=True).start()
     # The HTTP server is Rust and reads bodies by itself; its processes call `load_asgi`, and are replaced if they die.
     from granian import Granian  # noqa: PLC0415 - `--help` needs none of it
     from granian.constants import Interfaces, SSLProtocols  # noqa: PLC0415
@@ -34,7 +42,6 @@ def serve(config_path: Path) -> None:
         interface=Interfaces.ASGI,
         workers=config.processes,
         respawn_failed_workers=True,
-        respawn_interval=0.5,
         workers_kill_timeout=20,
         http1_settings=HTTP1Settings(header_read_timeout=10_000),
         ssl_cert=config.path(config.tls.certificate),
@@ -61,34 +68,58 @@ def load_asgi(config_path: str) -> Any:
     return Adapter(application.flask, application.close)
 
 
+def _keep_own_certificate(config: Config) -> None:
+    """Renew it when it is due, and have the processes that answer replaced by ones that use it."""
+    while True:
+        time.sleep(RENEWAL_CHECK)
+        try:
+            if _renew_own_certificate(config):
+                os.kill(os.getpid(), signal.SIGHUP)  # to the HTTP server: new processes first, then the old ones end
+        except click.ClickException as error:
+            click.echo(f"the certificate of this web server was not renewed: {error.message}", err=True)
+
+
 def _check(config: Config) -> None:
     """What can be wrong is told here, once and to a person, and not by every process that dies of it."""
+    from acme_server.validation.resolver import system_nameservers  # noqa: PLC0415 - see above
+
+    try:
+        if not config.validation.nameservers:
+            system_nameservers()
+    except ValueError as error:
+        raise click.ClickException(f"{error}; set `validation.nameservers`") from error
+    _renew_own_certificate(config)
+
+
+def _renew_own_certificate(config: Config) -> bool:
+    """Whether it was due, and is new now. Raises ClickException."""
     from acme_server.issuance.authority import UnusableAuthority  # noqa: PLC0415 - see above
     from acme_server.issuance.signers import UnusableKey  # noqa: PLC0415
     from acme_server.store import SchemaMismatch, StoreUnavailable  # noqa: PLC0415
 
     try:
-        _renew_own_certificate(config)
+        return _own_certificate(config)
     except (SchemaMismatch, StoreUnavailable, UnusableAuthority, UnusableKey, ValueError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
 
 
-def _renew_own_certificate(config: Config) -> None:
+def _own_certificate(config: Config) -> bool:
     from acme_server.clock import utc_now  # noqa: PLC0415 - see above
     from acme_server.issuance import authority  # noqa: PLC0415
     from acme_server.issuance.own import OwnCertificate  # noqa: PLC0415
     from acme_server.issuance.profiles import PROFILES  # noqa: PLC0415
     from acme_server.store.sqlite import SqliteStore  # noqa: PLC0415
-    from acme_server.urls import Urls  # noqa: PLC0415
 
     certificate, key = config.path(config.tls.certificate), config.path(config.tls.key)
     issuer = authority.load(config.path(config.authority)).issuer
     store = SqliteStore(config.path(config.database))
     try:
-        own = OwnCertificate(store, issuer, PROFILES["tls"], Urls(config.external_url).pki, secrets.token_bytes)
-        if own.is_due(certificate, key, utc_now()):
-            own.make(config.host, certificate, key, utc_now(), "server")
+        own = OwnCertificate(store, issuer, PROFILES["tls"], config.pki, secrets.token_bytes)
+        if not own.is_due(certificate, key, utc_now()):
+            return False
+        own.make(config.host, certificate, key, utc_now(), "server")
+        return True
     finally:
         store.close()

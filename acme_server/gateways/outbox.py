@@ -14,10 +14,11 @@ import structlog
 
 from acme_server.gateways.mail import Delivery, Fate, Smarthost, send
 from acme_server.model import Challenge, Clock, Job
+from acme_server.policy import Reuse
 from acme_server.store import Store, Transaction
 from acme_server.tasks import is_open, subject_of, task_of
 from acme_server.urls import Urls
-from acme_server.validation.outcomes import Reuse, apply
+from acme_server.validation.outcomes import apply
 from challenges.base import ChallengeType, Error, Mail, PushChallenge
 
 __all__ = ["MailGateway"]
@@ -37,7 +38,8 @@ class MailGateway:
 
     store: Store
     clock: Clock
-    smarthost: Smarthost
+    smarthost: Smarthost | None
+    """None: this CA sends no mail now; what still waits from before is refused."""
     envelope_from: str
     helo: str
     challenges: Mapping[str, ChallengeType]
@@ -55,7 +57,7 @@ class MailGateway:
                 transaction.jobs.finish(job)
             return
         mail = found[1]
-        delivery = send(mail, self.smarthost, envelope_from=self.envelope_from, helo=self.helo, timeout=TIMEOUT)
+        delivery = self._sent(mail)
         with self.store.write() as transaction:
             self._write(transaction, job, mail, delivery, found[0])
         _log.info("mail_" + delivery.fate, mail=job.ref, challenge=found[0], detail=delivery.detail)
@@ -68,6 +70,11 @@ class MailGateway:
                 transaction.outbox.remove(job.ref)
                 challenge, _ = subject_of(transaction, found[0])
                 _show(transaction, challenge, Error("serverInternal", "the mail cannot be sent; try another mailbox"))
+
+    def _sent(self, mail: Mail) -> Delivery:
+        if self.smarthost is None:
+            return Delivery(Fate.REFUSED, "this CA sends no mail any more")
+        return send(mail, self.smarthost, envelope_from=self.envelope_from, helo=self.helo, timeout=TIMEOUT)
 
     def _write(self, transaction: Transaction, job: Job, mail: Mail, delivery: Delivery, challenge_id: str) -> None:
         now = self.clock()

@@ -17,12 +17,10 @@ from acme_server.errors import BadRevocationReason
 from acme_server.issuance.authority import BACKDATE, Issuer
 from acme_server.issuance.signers import hash_for
 
-__all__ = ["CRL_LIFETIME", "KEY_COMPROMISE", "Revoked", "build_crl", "check_reason", "crl_number"]
+__all__ = ["CRL_LIFETIME", "Revoked", "build_crl", "check_reason", "crl_number"]
 
 CRL_LIFETIME = timedelta(days=7)
 """From now to nextUpdate; a new CRL is due long before (BR 4.9.7)."""
-
-KEY_COMPROMISE = 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNSPECIFIED = 0

@@ -1,4 +1,4 @@
-"""The job that makes an order's certificate: prepare, record, sign, record (design §4).
+"""The job that makes an order's certificate: prepare, record, sign, record.
 
 No signature is made before the serial and the hash of what will be signed are durable; so there is no certificate that
 the CA does not know of. Whatever interrupted an earlier run of the job left a reserved serial at most: it becomes an
@@ -78,7 +78,7 @@ class Finalizer:
             if not transaction.jobs.held(job):
                 return False
             _orphan(transaction, self.issuer.id, order, now)
-            # Read inside the transaction that decides (design §5.2): an authorization may have been deactivated.
+            # Read inside the transaction that decides: an authorization may have been deactivated.
             lost = _lost(transaction, order, now)
             if lost:
                 _fail(transaction, order, Error("unauthorized", f"no longer valid: {', '.join(lost)}"), now)

@@ -1,4 +1,4 @@
-"""Makes a certificate in two steps, so that what will be signed can be recorded first (design.md §4).
+"""Makes a certificate in two steps, so that what will be signed can be recorded first.
 
 `prepare` builds it, signs it with a throw-away key and lints that; `issue` has the real key sign, once, exactly the
 octets that were linted, and believes neither the signer nor itself before it has looked. It never signs anything else.

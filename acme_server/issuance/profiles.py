@@ -1,4 +1,4 @@
-"""What a certificate holds: the profiles, and the names each builds from an order's proven ones (design.md §2).
+"""What a certificate holds: the profiles, and the names each builds from an order's proven ones.
 
 It must never take a name from a CSR, and never put a `*` into an otherName. RFC 6120 §13.7.1 (names of XMPP
 servers), RFC 4985 (SRVName), RFC 5280 §4.2.1.6 and §4.2.1.12, draft-ietf-acme-profiles.
@@ -19,7 +19,6 @@ from acme_server.issuance import der
 from acme_server.issuance.keys import PublicKey
 
 __all__ = [
-    "DEFAULT_PROFILE",
     "MAX_LIFETIME",
     "PROFILES",
     "SRV_NAME",
@@ -97,8 +96,6 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
     }
 )
 """By name."""
-
-DEFAULT_PROFILE = "xmpp"
 
 
 @dataclass(frozen=True, slots=True)

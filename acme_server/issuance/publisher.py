@@ -39,9 +39,9 @@ class CrlPublisher:
             transaction.jobs.add(Job(JobKind.CRL, self.issuer.id, due=due), now)
 
     def __call__(self, job: Job) -> None:
-        """Publish, until nothing has been revoked between reading and writing."""
+        """Publish, until nothing has been revoked or published between reading and writing."""
         while not self._published(job):
-            _log.info("revoked_meanwhile", issuer=self.issuer.id)
+            _log.info("crl_changed_meanwhile", issuer=self.issuer.id)
 
     def abandon(self, job: Job) -> None:
         """Never: a CRL must come."""
@@ -50,15 +50,20 @@ class CrlPublisher:
 
     def _published(self, job: Job) -> bool:
         now = self.clock()
+        # RFC 5280 §3.3: an entry stays until a CRL that is later than the certificate's end has listed it.
+        since = now - CRL_LIFETIME
         with self.store.read() as transaction:
-            revoked = transaction.certificates.revoked(self.issuer.id, now)
-        number = crl_number(now)
+            revoked = transaction.certificates.revoked(self.issuer.id, since)
+            published = transaction.crls.get(self.issuer.id)
+        # Also where the clock was set back: else nothing revoked since would be seen until it is past that time again.
+        number = max(crl_number(now), published.number + 1 if published else 0)
         entries = (Revoked(int(serial, 16), at, reason) for serial, at, reason in revoked)
         der = build_crl(self.issuer, entries, number, now)
         with self.store.write() as transaction:
-            if transaction.certificates.revoked(self.issuer.id, now) != revoked:
+            if transaction.certificates.revoked(self.issuer.id, since) != revoked:
                 return False
-            transaction.crls.put(Crl(self.issuer.id, number, der, now, now + CRL_LIFETIME))
+            if not transaction.crls.put(Crl(self.issuer.id, number, der, now, now + CRL_LIFETIME)):
+                return False
             transaction.jobs.postpone(job, now + EVERY, 0)
         _log.info("crl_published", issuer=self.issuer.id, number=number, entries=len(revoked))
         return True

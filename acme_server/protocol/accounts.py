@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from acme_server.errors import (
     AccountDoesNotExist,
+    Deactivated,
     InvalidContact,
     Malformed,
     Unauthorized,
@@ -19,12 +19,11 @@ from acme_server.protocol.services import Services, SignedRequest
 from acme_server.protocol.strict import json_object
 from acme_server.states import ACCOUNT, AccountStatus, Event, after
 from challenges.base import Json
+from challenges.text import ADDRESS
 
 __all__ = ["new_account", "show_account", "signer"]
 
 _MAX_CONTACTS = 5
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}", re.ASCII)
-"""One address without header fields or a second one (RFC 8555 §7.3: no `hfields`, at most one `addr-spec`)."""
 
 
 def new_account(request: SignedRequest, services: Services) -> Reply:
@@ -34,7 +33,7 @@ def new_account(request: SignedRequest, services: Services) -> Reply:
         account = transaction.accounts.by_thumbprint(request.key.thumbprint)
     if account is not None:
         return _existing(account, services)
-    if payload.get("onlyReturnExisting") is True:
+    if _flag(payload, "onlyReturnExisting"):
         raise AccountDoesNotExist("no account has this key")
     wanted = _wanted(payload, request, services)
     with services.store.write() as transaction:
@@ -87,11 +86,11 @@ def _change(account: Account, payload: Json) -> tuple[Account, str | None]:
 
 
 def signer(account: Account | None) -> Account:
-    """The account that signs, if it still may. Raises AccountDoesNotExist, Unauthorized (RFC 8555 §7.3.6)."""
+    """The account that signs, if it still may. Raises AccountDoesNotExist, Deactivated (RFC 8555 §7.3.6)."""
     if account is None:
         raise AccountDoesNotExist("no account has this URL; newAccount tells the URL of your key's account")
     if account.status is not AccountStatus.VALID:
-        raise Unauthorized(f"the account is {account.status}")
+        raise Deactivated(f"the account is {account.status}")
     return account
 
 
@@ -103,9 +102,7 @@ def _existing(account: Account, services: Services) -> Reply:
 def _wanted(payload: Json, request: SignedRequest, services: Services) -> Account:
     now = services.clock()
     terms = services.config.acme.terms_of_service
-    agreed = payload.get("termsOfServiceAgreed", False)
-    if not isinstance(agreed, bool):
-        raise Malformed("`termsOfServiceAgreed` must be true or false")
+    agreed = _flag(payload, "termsOfServiceAgreed")
     if terms is not None and not agreed:
         raise UserActionRequired(
             f"did not agree to the terms of service: read {terms} and set `termsOfServiceAgreed`",
@@ -122,6 +119,13 @@ def _wanted(payload: Json, request: SignedRequest, services: Services) -> Accoun
     )
 
 
+def _flag(payload: Json, name: str) -> bool:
+    value = payload.get(name, False)
+    if not isinstance(value, bool):
+        raise Malformed(f"`{name}` must be true or false")
+    return value
+
+
 def _contacts(value: object) -> tuple[str, ...]:
     """RFC 8555 §7.3: `mailto:` URLs of one address each. Raises InvalidContact, UnsupportedContact."""
     if value is None:
@@ -134,6 +138,6 @@ def _contacts(value: object) -> tuple[str, ...]:
         scheme, _, address = contact.partition(":")
         if scheme.lower() != "mailto":
             raise UnsupportedContact("only `mailto:` contacts are used here")
-        if not _ADDRESS.fullmatch(address):
+        if not ADDRESS.fullmatch(address):
             raise InvalidContact("a `mailto:` contact must be one ASCII address, with nothing behind it")
     return tuple(value)

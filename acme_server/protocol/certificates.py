@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from email.utils import format_datetime
+from ssl import DER_cert_to_PEM_cert
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from acme_server.errors import AlreadyRevoked, Malformed, NotFound, Unauthorized
 from acme_server.issuance.crl import check_reason
@@ -14,6 +15,8 @@ from acme_server.model import Certificate, Job, JobKind, Notice
 from acme_server.protocol.messages import PEM_CHAIN, Reply
 from acme_server.protocol.services import Services, SignedRequest
 from acme_server.protocol.strict import from_base64url, json_object
+from acme_server.store import Transaction
+from challenges.base import Identifier
 
 __all__ = ["issuer_certificate", "issuer_crl", "revoke_certificate", "show_certificate"]
 
@@ -24,24 +27,26 @@ def show_certificate(request: SignedRequest, services: Services) -> Reply:
         raise Malformed("a certificate is read by POST-as-GET, with an empty payload")
     with services.store.read() as transaction:
         certificate = transaction.certificates.get(request.target)
-    if certificate is None or certificate.der is None:
+    if certificate is None or certificate.der is None or certificate.issuer_id not in services.chains:
         raise NotFound("no certificate has this URL")
     if certificate.account_id != request.signer.id:
         raise Unauthorized("this is another account's certificate")
     chain = (certificate.der, *services.chains[certificate.issuer_id])
-    pem = b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in chain)
-    return Reply(pem, content_type=PEM_CHAIN)
+    return Reply("".join(map(DER_cert_to_PEM_cert, chain)).encode("ascii"), content_type=PEM_CHAIN)
 
 
 def revoke_certificate(request: SignedRequest, services: Services) -> Reply:
-    """Revoke, by the account that ordered it or by the certificate's own key (RFC 8555 §7.6)."""
+    """Revoke a certificate (RFC 8555 §7.6)."""
     payload = json_object(request.payload, "payload")
     der = from_base64url(payload.get("certificate"), "`certificate`")
     reason = None if payload.get("reason") is None else check_reason(payload["reason"])
     certificate = _ours(der, services)
-    if not _may_revoke(request, certificate):
-        raise Unauthorized("neither this account's order nor this key's certificate")
     now = services.clock()
+    if not _may_revoke(request, certificate, now, services):
+        raise Unauthorized(
+            "this account has not ordered the certificate and holds no authorization for all of its names, "
+            "nor has its key signed the request"
+        )
     job = Job(JobKind.CRL, certificate.issuer_id, due=now)
     with services.store.write() as transaction:
         if not transaction.certificates.revoke(certificate.serial, now, reason):
@@ -60,7 +65,7 @@ def _ours(der: bytes, services: Services) -> Certificate:
     """The record of exactly this certificate, byte for byte. Raises Malformed, NotFound."""
     try:
         serial = x509.load_der_x509_certificate(der).serial_number
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise Malformed("`certificate` is not the DER of a certificate") from error
     with services.store.read() as transaction:
         certificate = transaction.certificates.get(serial_text(serial)) if serial > 0 else None
@@ -69,10 +74,25 @@ def _ours(der: bytes, services: Services) -> Certificate:
     return certificate
 
 
-def _may_revoke(request: SignedRequest, certificate: Certificate) -> bool:
-    if request.account is not None:
-        return request.account.id == certificate.account_id
-    return request.key.spki_sha256 == certificate.spki_sha256
+def _may_revoke(request: SignedRequest, certificate: Certificate, now: datetime, services: Services) -> bool:
+    """RFC 8555 §7.6: whoever ordered it, whoever has proved all of its names, whoever holds its key."""
+    if request.account is None:
+        return request.key.spki_sha256 == certificate.spki_sha256
+    account_id = request.account.id
+    if account_id == certificate.account_id:
+        return True
+    with services.store.read() as transaction:
+        return all(_has_proved(transaction, account_id, name, now) for name in certificate.names)
+
+
+def _has_proved(transaction: Transaction, account_id: str, name: str, now: datetime) -> bool:
+    """By an authorization of the name, or of a domain above it that speaks for those below (RFC 9444 §4)."""
+    labels = name.split(".")
+    domains = [(name, False), *((".".join(labels[depth:]), True) for depth in range(len(labels)))]
+    return any(
+        transaction.authorizations.reusable(account_id, Identifier("dns", domain), subdomains=subdomains, until=now)
+        for domain, subdomains in domains
+    )
 
 
 def issuer_certificate(issuer_id: str, services: Services) -> Reply:

@@ -18,7 +18,7 @@ from josepy.errors import Error as JoseError
 from josepy.jwa import ES256, ES384, ES512, RS256, JWASignature
 from josepy.jwk import JWK, JWKEC, JWKRSA
 
-from acme_server.errors import BadPublicKey, BadSignatureAlgorithm, Malformed, Unauthorized
+from acme_server.errors import BadNonce, BadPublicKey, BadSignatureAlgorithm, Malformed, Unauthorized
 from acme_server.issuance.keys import PublicKey, check_key, spki_sha256
 from acme_server.protocol.strict import from_base64url, json_object
 from challenges.base import Json, base64url
@@ -68,7 +68,7 @@ class Jws:
 
 
 def parse(body: bytes) -> Jws:
-    """Read a request body. Raises Malformed, BadSignatureAlgorithm."""
+    """Read a request body. Raises Malformed, BadNonce."""
     outer = json_object(body, "request body")
     if set(outer) != {"protected", "payload", "signature"}:
         raise Malformed("the request is not a flattened JWS of exactly `protected`, `payload` and `signature`")
@@ -83,6 +83,9 @@ def parse(body: bytes) -> Jws:
         raise Malformed("the protected header must hold one of `jwk` and `kid`, not both")
     if not (kid is None or isinstance(kid, str)) or not (jwk is None or isinstance(jwk, dict)):
         raise Malformed("`kid` must be a string, `jwk` an object")
+    if "nonce" not in header:
+        # RFC 8555 §6.5: this error for a nonce that is unacceptable or not present.
+        raise BadNonce("the protected header has no `nonce`; take one and send the request again")
     return Jws(
         alg=_text(header, "alg"),
         nonce=_text(header, "nonce"),

@@ -22,6 +22,7 @@ from acme_server.identifiers import Requested, parse_identifier
 from acme_server.issuance.csr import match, read_csr
 from acme_server.issuance.keys import spki_sha256
 from acme_server.model import Authorization, Challenge, JobKind, Order, OrderIdentifier
+from acme_server.policy import USABLE
 from acme_server.protocol.messages import Reply, order_json
 from acme_server.protocol.services import Services, SignedRequest
 from acme_server.protocol.strict import from_base64url, json_object
@@ -181,7 +182,7 @@ def _authorization(
 ) -> Authorization:
     """A valid authorization of the account that can be used again, or a new one."""
     now, account = services.clock(), request.signer
-    reusable = transaction.authorizations.reusable(account.id, identifier, subdomains=subdomains, until=now)
+    reusable = transaction.authorizations.reusable(account.id, identifier, subdomains=subdomains, until=now + USABLE)
     if reusable is not None and (found := transaction.authorizations.get(reusable)) is not None:
         return found
     authorization_id = services.new_id()

@@ -15,7 +15,7 @@ from acme_server.protocol.accounts import signer
 from acme_server.protocol.messages import Reply
 from acme_server.protocol.services import Services, SignedRequest
 
-__all__ = ["Signature", "authenticate", "directory", "new_nonce"]
+__all__ = ["Signature", "authenticate", "directory", "new_nonce", "read_directory", "read_new_nonce"]
 
 
 class Signature(StrEnum):
@@ -81,5 +81,22 @@ def directory(services: Services) -> Reply:
 
 
 def new_nonce(method: str) -> Reply:
-    """RFC 8555 §7.2: 200 to HEAD, 204 to GET; the edge adds the nonce, as it does everywhere."""
-    return Reply(status=200 if method == "HEAD" else 204, headers={"Cache-Control": "no-store"})
+    """RFC 8555 §7.2: 200 to HEAD, 204 to GET; the edge adds the nonce and `Cache-Control: no-store`."""
+    return Reply(status=200 if method == "HEAD" else 204)
+
+
+def read_directory(request: SignedRequest, services: Services) -> Reply:
+    """POST-as-GET of the directory (RFC 8555 §6.3)."""
+    _refuse_payload(request)
+    return directory(services)
+
+
+def read_new_nonce(request: SignedRequest, _services: Services) -> Reply:
+    """POST-as-GET of newNonce (RFC 8555 §6.3)."""
+    _refuse_payload(request)
+    return new_nonce("POST")
+
+
+def _refuse_payload(request: SignedRequest) -> None:
+    if request.payload:
+        raise Malformed("this resource is read by POST-as-GET, with an empty payload")

@@ -28,7 +28,7 @@ class Work(Protocol):
         """A job to be added to the store; held by this process if one of its workers is free, else by nobody."""
 
     def run(self, job: Job, *, held: bool) -> None:
-        """Have it done, and wait a moment for it (design §4: a short wait saves a round trip).
+        """Have it done, and wait a moment for it: a short wait saves the client a round trip.
 
         `held`: what `Jobs.add` has said; where it is False, whoever claims the job does it.
         """

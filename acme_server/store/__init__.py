@@ -1,7 +1,7 @@
 """The store's contract: what the server asks of a database, whichever it is.
 
 `Store.write()` is one durable transaction: when it has ended without an exception, everything in it survives a power
-cut; with one, nothing of it is there (design §5, "durable before said"). Changes are compare-and-set: a method that
+cut; with one, nothing of it is there. Changes are compare-and-set: a method that
 returns bool says whether the row still was what the caller had read. SQL lives behind this package and nowhere else.
 """
 
@@ -130,8 +130,11 @@ class Certificates(Protocol):
     def revoke(self, serial: str, now: datetime, reason: int | None) -> bool:
         """False when it is revoked already."""
 
-    def revoked(self, issuer_id: str, now: datetime) -> tuple[tuple[str, datetime, int | None], ...]:
-        """(serial, when, reason) of every revoked or orphaned certificate that has not expired before `now`."""
+    def revoked(self, issuer_id: str, since: datetime) -> tuple[tuple[str, datetime, int | None], ...]:
+        """(serial, when, reason) of every revoked or orphaned certificate that had not expired by `since`."""
+
+    def issuers(self, now: datetime) -> tuple[str, ...]:
+        """Ids of the issuers of all certificates that live at `now`."""
 
 
 class Jobs(Protocol):

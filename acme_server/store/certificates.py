@@ -95,14 +95,21 @@ class Certificates:
         )
         return rows.rowcount == 1
 
-    def revoked(self, issuer_id: str, now: datetime) -> tuple[tuple[str, datetime, int | None], ...]:
+    def revoked(self, issuer_id: str, since: datetime) -> tuple[tuple[str, datetime, int | None], ...]:
         """See the contract."""
         rows = self._db.execute(
             "SELECT serial, revoked_at, reason FROM certificates"
-            " WHERE issuer_id = :issuer_id AND revoked_at IS NOT NULL AND not_after >= :now ORDER BY serial",
-            {"issuer_id": issuer_id, "now": seconds(now)},
+            " WHERE issuer_id = :issuer_id AND revoked_at IS NOT NULL AND not_after >= :since ORDER BY serial",
+            {"issuer_id": issuer_id, "since": seconds(since)},
         )
         return tuple((serial, moment(at), reason) for serial, at, reason in rows.fetchall())
+
+    def issuers(self, now: datetime) -> tuple[str, ...]:
+        """See the contract."""
+        rows = self._db.execute(
+            "SELECT DISTINCT issuer_id FROM certificates WHERE not_after >= :now", {"now": seconds(now)}
+        )
+        return tuple(issuer_id for (issuer_id,) in rows.fetchall())
 
 
 def _certificate(row: Any) -> Certificate:

@@ -69,16 +69,16 @@ class Jobs:
     def held(self, job: Job) -> bool:
         """See the contract."""
         row = self._db.execute(
-            "SELECT 1 FROM jobs WHERE kind = :kind AND ref = :ref AND owner = :owner",
-            {"kind": job.kind.value, "ref": job.ref, "owner": job.owner},
+            "SELECT 1 FROM jobs WHERE kind = :kind AND ref = :ref AND owner = :owner AND lease_until = :lease",
+            _lease(job),
         ).fetchone()
         return row is not None
 
     def finish(self, job: Job) -> bool:
         """See the contract."""
         rows = self._db.execute(
-            "DELETE FROM jobs WHERE kind = :kind AND ref = :ref AND owner = :owner",
-            {"kind": job.kind.value, "ref": job.ref, "owner": job.owner},
+            "DELETE FROM jobs WHERE kind = :kind AND ref = :ref AND owner = :owner AND lease_until = :lease",
+            _lease(job),
         )
         return rows.rowcount == 1
 
@@ -86,14 +86,8 @@ class Jobs:
         """See the contract."""
         rows = self._db.execute(
             "UPDATE jobs SET due = :due, tries = :tries, owner = NULL, lease_until = NULL"
-            " WHERE kind = :kind AND ref = :ref AND owner = :owner",
-            {
-                "kind": job.kind.value,
-                "ref": job.ref,
-                "owner": job.owner,
-                "due": due.timestamp(),
-                "tries": tries,
-            },
+            " WHERE kind = :kind AND ref = :ref AND owner = :owner AND lease_until = :lease",
+            _lease(job) | {"due": due.timestamp(), "tries": tries},
         )
         return rows.rowcount == 1
 
@@ -117,6 +111,12 @@ class Jobs:
             {"owner": owner, "now": now.timestamp()},
         )
         return rows.rowcount
+
+
+def _lease(job: Job) -> dict[str, object]:
+    """What identifies a lease: the same process may hold a later one on the same job."""
+    until = None if job.lease_until is None else job.lease_until.timestamp()
+    return {"kind": job.kind.value, "ref": job.ref, "owner": job.owner, "lease": until}
 
 
 def _job(row: Any) -> Job:

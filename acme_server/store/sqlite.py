@@ -1,16 +1,16 @@
 """The store on SQLite: one file, WAL, `synchronous=FULL`, for a CA on one machine.
 
-Every thread has its own connection. A write takes the lock at once (BEGIN IMMEDIATE), so a transaction that has read
-can never fail for having read too early. A COMMIT that has returned is on the disk.
+A transaction has a connection to itself. A write takes the lock at once (BEGIN IMMEDIATE), so a transaction that has
+read can never fail for having read too early. A COMMIT that has returned is on the disk.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
 
 from acme_server.store import SchemaMismatch, StoreUnavailable
 from acme_server.store.accounts import Accounts
@@ -33,6 +33,7 @@ class SqliteTransaction:
     """See the contract."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
         self.accounts = Accounts(connection)
         self.orders = Orders(connection)
         self.authorizations = Authorizations(connection)
@@ -48,76 +49,59 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._local = threading.local()
-        self._open: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
+        # The connection used last comes first: it has written, or seen what was written, so its cache still holds.
+        # A connection for each thread would read most pages anew after every write of another one.
+        self._idle: list[SqliteTransaction] = []
         self._writing = threading.Lock()
         self._check_revision()
 
     def read(self) -> AbstractContextManager[SqliteTransaction]:
         """See the contract."""
-        return self._transaction("BEGIN", "ROLLBACK")
+        return _Scope(self, "BEGIN", "ROLLBACK", None)
 
-    @contextmanager
-    def write(self) -> Iterator[SqliteTransaction]:
+    def write(self) -> AbstractContextManager[SqliteTransaction]:
         """See the contract."""
-        # Threads of one process queue here, where waiting is fair, and not at SQLite's lock, where it is polling.
-        if not self._writing.acquire(timeout=BUSY_TIMEOUT):
-            raise StoreUnavailable("another thread has been writing for too long")
-        try:
-            with self._transaction("BEGIN IMMEDIATE", "COMMIT") as transaction:
-                yield transaction
-        finally:
-            self._writing.release()
+        return _Scope(self, "BEGIN IMMEDIATE", "COMMIT", self._writing)
 
     def close(self) -> None:
         """See the contract; no other thread may use the store any more."""
-        with self._lock:
-            while self._open:
-                self._open.pop().close()
+        while self._idle:
+            self._idle.pop().connection.close()
 
-    @contextmanager
-    def _transaction(self, begin: str, end: str) -> Iterator[SqliteTransaction]:
+    def take(self) -> SqliteTransaction:
+        """A connection that nobody uses."""
         try:
-            connection, transaction = self._connection()
-            try:
-                connection.execute(begin)
-                yield transaction
-                connection.execute(end)
-            finally:
-                # After an exception, or a COMMIT that failed (disk full).
-                if connection.in_transaction:
-                    connection.rollback()
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailable(str(error)) from error
+            return self._idle.pop()
+        except IndexError:
+            return SqliteTransaction(self._connect())
 
-    def _connection(self) -> tuple[sqlite3.Connection, SqliteTransaction]:
-        pair: tuple[sqlite3.Connection, SqliteTransaction] | None = getattr(self._local, "pair", None)
-        if pair is None:
-            connection = sqlite3.connect(
-                f"file:{self._path}?mode=rw",
-                uri=True,
-                timeout=BUSY_TIMEOUT,
-                isolation_level=None,
-                # Closing happens in the thread that ends the server.
-                check_same_thread=False,
-                cached_statements=256,
-            )
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            # Pages of the log before they are copied into the database: the fewer copies, the less is written twice.
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
-            pair = self._local.pair = (connection, SqliteTransaction(connection))
-            with self._lock:
-                self._open.append(connection)
-        return pair
+    def give_back(self, transaction: SqliteTransaction) -> None:
+        """It may be used by anybody again."""
+        self._idle.append(transaction)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"file:{self._path}?mode=rw",
+            uri=True,
+            timeout=BUSY_TIMEOUT,
+            isolation_level=None,
+            check_same_thread=False,  # one thread at a time, as `take` and `give_back` have it
+            cached_statements=256,
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        # Pages of the log before they are copied into the database: the fewer copies, the less is written twice.
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        return connection
 
     def _check_revision(self) -> None:
         if not self._path.is_file():
             raise SchemaMismatch(f"{self._path} does not exist: make it with `xmpp-ica init`")
         try:
-            row = self._connection()[0].execute("SELECT version_num FROM alembic_version").fetchone()
+            transaction = self.take()
+            row = transaction.connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            self.give_back(transaction)
         except sqlite3.DatabaseError as error:
             raise SchemaMismatch(f"{self._path} is not a database of xmpp-ica: {error}") from error
         if row is None or row[0] != REVISION:
@@ -125,3 +109,50 @@ class SqliteStore:
             raise SchemaMismatch(
                 f"{self._path} has schema {found}, this version works with {REVISION}: run `xmpp-ica migrate`"
             )
+
+
+class _Scope:
+    """One transaction, as a context manager; a class and not a generator because it is on every path."""
+
+    def __init__(self, store: SqliteStore, begin: str, end: str, lock: threading.Lock | None) -> None:
+        self._store = store
+        self._begin = begin
+        self._end = end
+        self._lock = lock
+
+    def __enter__(self) -> SqliteTransaction:
+        # Threads of one process queue here, where waiting is fair, and not at SQLite's lock, where it is polling.
+        if self._lock is not None and not self._lock.acquire(timeout=BUSY_TIMEOUT):
+            raise StoreUnavailable("another thread has been writing for too long")
+        try:
+            self._transaction = self._store.take()
+        except sqlite3.OperationalError as error:
+            self._release()
+            raise StoreUnavailable(str(error)) from error
+        try:
+            self._transaction.connection.execute(self._begin)
+        except sqlite3.OperationalError as error:
+            self._store.give_back(self._transaction)
+            self._release()
+            raise StoreUnavailable(str(error)) from error
+        return self._transaction
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        connection = self._transaction.connection
+        try:
+            if error is None:
+                connection.execute(self._end)
+        except sqlite3.OperationalError as failure:
+            raise StoreUnavailable(str(failure)) from failure
+        finally:
+            # After an exception, or a COMMIT that failed (disk full).
+            if connection.in_transaction:
+                connection.rollback()
+            self._store.give_back(self._transaction)
+            self._release()
+        if isinstance(error, sqlite3.OperationalError):
+            raise StoreUnavailable(str(error)) from error
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()

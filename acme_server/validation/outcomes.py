@@ -5,27 +5,16 @@ The only place where a challenge becomes valid or invalid (RFC 8555 §7.1.6, §8
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from acme_server.model import Authorization, Challenge
+from acme_server.policy import Reuse
 from acme_server.states import CHALLENGE, Event, after
 from acme_server.store import Transaction
 from challenges.base import Outcome, Verdict
 
-__all__ = ["Reuse", "apply"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reuse:
-    """How long a valid authorization may be used again, by the worth of its proof."""
-
-    usual: timedelta
-    mail: timedelta
-
-    def of(self, assurance: str) -> timedelta:
-        """The time for an authorization of that assurance."""
-        return self.mail if assurance == "mail" else self.usual
+__all__ = ["apply"]
 
 
 def apply(

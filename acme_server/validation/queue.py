@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -22,14 +23,14 @@ from acme_server.store import Store, StoreUnavailable
 
 __all__ = ["Handler", "Workers", "is_gone", "process_name"]
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=120)
 """Longer than any job takes; every job has deadlines of its own."""
 POLL = 1.0
 """Seconds between looks for jobs that others have left, or that have become due."""
 HOUSEKEEPING = 30.0
 """Seconds between looks for leases of the dead."""
 SHORT_WAIT = 0.1
-"""Seconds a request waits for its own job (design §4)."""
+"""Seconds a request waits for its own job."""
 BACKOFF = timedelta(seconds=10)
 """How long a job rests that has raised an exception."""
 
@@ -63,28 +64,38 @@ def is_gone(owner: str, boot: bytes) -> bool:
 
 
 def _started(pid: int) -> int:
-    """When a process was started, in ticks since boot; 0 where there is none, or no /proc."""
+    """When a process was started, in ticks since boot; 0 where there is none that runs, or no /proc."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return 0
-    return int(stat[stat.rindex(b")") + 2 :].split()[19])
+    state, *rest = stat[stat.rindex(b")") + 2 :].split()
+    # Z: dead, and nobody has collected it yet; in a container without an init, nobody ever does.
+    return 0 if state in (b"Z", b"X") else int(rest[18])
 
 
 class Workers:
     """A pool of threads on the store's jobs. Implements `protocol.services.Work`."""
 
     def __init__(
-        self, store: Store, clock: Clock, boot: bytes, threads: int, handlers: Mapping[JobKind, Handler]
+        self,
+        store: Store,
+        clock: Clock,
+        boot: bytes,
+        threads: int,
+        handlers: Mapping[JobKind, Handler],
+        pool: Executor,
     ) -> None:
+        """`pool` runs up to `threads` jobs at a time; `stop` shuts it down."""
         self._store = store
         self._clock = clock
         self._boot = boot
         self._owner = process_name(boot)
         self._handlers = handlers
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
+        self._pool = pool
         self._busy = 0
+        self._unwritten: deque[Job] = deque()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._wake = threading.Event()
@@ -100,10 +111,14 @@ class Workers:
         """Finish what is under way, and give back the leases."""
         self._stopping.set()
         self._wake.set()
-        self._poller.join()
+        if self._poller.ident is not None:  # never started: nothing to wait for
+            self._poller.join()
         self._pool.shutdown(wait=True)
-        with self._store.write() as transaction:
-            transaction.jobs.release(self._owner, self._clock())
+        try:
+            with self._store.write() as transaction:
+                transaction.jobs.release(self._owner, self._clock())
+        except StoreUnavailable as error:  # the next process here frees them
+            _log.error("store_unavailable", job="stop", error=str(error))
 
     def lease(self, kind: JobKind, ref: str) -> Job:
         """See the contract."""
@@ -135,16 +150,18 @@ class Workers:
         try:
             self._handlers[job.kind](job)
         except StoreUnavailable as error:
-            # The lease runs out, and the job is done then.
             _log.error("store_unavailable", job=job.kind, ref=job.ref, error=str(error))
+            self._unwritten.append(job)
         except Exception:  # noqa: BLE001 - the worker loop: one job's fault ends no other's
             _log.exception("job_failed", job=job.kind, ref=job.ref, tries=job.tries)
             self._put_off(job)
         finally:
             with self._lock:
+                saturated = self._busy >= self._threads
                 self._busy -= 1
             done.set()
-            self._wake.set()
+            if saturated:  # there may be jobs that found no thread
+                self._wake.set()
 
     def _put_off(self, job: Job) -> None:
         try:
@@ -155,6 +172,9 @@ class Workers:
                 transaction.jobs.postpone(job, self._clock() + BACKOFF * 2**job.tries, job.tries + 1)
         except StoreUnavailable as error:
             _log.error("store_unavailable", job=job.kind, ref=job.ref, error=str(error))
+            self._unwritten.append(job)
+        except Exception:  # noqa: BLE001 - as above; the lease runs out, and the job is tried again
+            _log.exception("job_not_put_off", job=job.kind, ref=job.ref)
 
     def _poll(self) -> None:
         housekeeping = 0.0
@@ -163,13 +183,17 @@ class Workers:
                 if time.monotonic() >= housekeeping:
                     housekeeping = time.monotonic() + HOUSEKEEPING
                     self._free_the_leases_of_the_dead()
-                self._claim()
+                self._give_back_the_unwritten()
+                self.claim()
             except StoreUnavailable as error:
                 _log.error("store_unavailable", job="poll", error=str(error))
+            except Exception:  # noqa: BLE001 - the worker loop: without it nothing would be done any more
+                _log.exception("poll_failed")
             self._wake.wait(POLL)
             self._wake.clear()
 
-    def _claim(self) -> None:
+    def claim(self) -> None:
+        """Begin the jobs that are due and that nobody holds, as many as there are threads free."""
         free = self._threads - self._busy
         if free <= 0:
             return
@@ -181,6 +205,14 @@ class Workers:
             jobs = transaction.jobs.claim(self._owner, now, now + LEASE, free)
         for job in jobs:
             self._submit(job)
+
+    def _give_back_the_unwritten(self) -> None:
+        """Jobs whose end could not be written are done again as soon as it can, not when their leases run out."""
+        while self._unwritten:
+            job = self._unwritten[0]
+            with self._store.write() as transaction:
+                transaction.jobs.postpone(job, self._clock(), job.tries)
+            self._unwritten.popleft()
 
     def _free_the_leases_of_the_dead(self) -> None:
         with self._store.read() as transaction:

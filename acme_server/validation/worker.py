@@ -9,10 +9,11 @@ from datetime import timedelta
 import structlog
 
 from acme_server.model import Challenge, Clock, Job
+from acme_server.policy import Reuse
 from acme_server.store import Store
 from acme_server.tasks import is_open, subject_of, task_of
 from acme_server.urls import Urls
-from acme_server.validation.outcomes import Reuse, apply
+from acme_server.validation.outcomes import apply
 from challenges.base import ChallengeType, Error, Network, Outcome, Verdict
 
 __all__ = ["Validator"]
@@ -52,6 +53,9 @@ class Validator:
         with self.store.read() as transaction:
             challenge, authorization = subject_of(transaction, job.ref)
             names = transaction.orders.names_waiting(authorization.id)
+            queued = transaction.jobs.get(job.kind, job.ref)
+        # A response that comes while the job waits to be tried again leases it anew; its tries count all the same.
+        job = job if queued is None else replace(job, tries=queued.tries)
         if not is_open(challenge, authorization, self.clock()):
             return self._drop(job)
         task = task_of(challenge, authorization, names, self.urls.challenge(challenge.id))

@@ -50,6 +50,8 @@ class Row:
 
 
 SIGNED = (
+    Row("/directory", Signature.KID, requests.read_directory),
+    Row("/acme/new-nonce", Signature.KID, requests.read_new_nonce),
     Row("/acme/new-account", Signature.JWK, accounts.new_account),
     Row("/acme/account/<target>", Signature.KID, accounts.show_account),
     Row("/acme/new-order", Signature.KID, orders.new_order, audited=True),
@@ -74,9 +76,11 @@ _log = structlog.get_logger()
 def create_edge(services: Services) -> Flask:
     """The Flask application."""
     flask = Flask("xmpp-ica", static_folder=None)
+    # Else another spelling of a URL is answered by a redirect to the Host of the request.
+    flask.url_map.merge_slashes = False
     edge = _Edge(services)
     for row in SIGNED:
-        flask.add_url_rule(row.path, row.path, edge.signed(row), methods=["POST"])
+        flask.add_url_rule(row.path, f"POST {row.path}", edge.signed(row), methods=["POST"])
     for path, handler in UNSIGNED.items():
         flask.add_url_rule(path, path, edge.unsigned(handler), methods=["GET"])
     flask.register_error_handler(HTTPException, edge.unrouted)
@@ -107,10 +111,15 @@ class _Edge:
 
     def unrouted(self, error: HTTPException) -> Response:
         """No row has this URL, or not this method (RFC 8555 §6.3: 405 for a GET of what wants a POST)."""
-        allow = error.get_response().headers.get("Allow") if error.code == MethodNotAllowed.status else None
-        if allow is not None:
-            return self._problem(MethodNotAllowed("this URL is used by another method", headers={"Allow": allow}))
-        return self._problem(NotFound("nothing is at this URL; the directory tells those there are"))
+        problem: Problem = NotFound("nothing is at this URL; the directory tells those there are")
+        if error.code == MethodNotAllowed.status:
+            allow = error.get_response().headers["Allow"]
+            problem = MethodNotAllowed("this URL is used by another method", headers={"Allow": allow})
+
+        def refuse() -> Reply:
+            raise problem
+
+        return self._answer(refuse, nonce=request.method == "POST")
 
     def _handle(self, row: Row, target: str) -> Reply:
         # RFC 8555 §6.2: other media types are refused with 415.
@@ -119,7 +128,8 @@ class _Edge:
         body = request.get_data(cache=False)
         if len(body) > row.limit:
             raise TooLarge(f"the request is larger than {row.limit} octets")
-        url = self._services.urls.base + request.environ["PATH_INFO"]
+        query = request.environ.get("QUERY_STRING")
+        url = self._services.urls.base + request.environ["PATH_INFO"] + (f"?{query}" if query else "")
         signed = requests.authenticate(body, url, row.signature, target, self._services)
         try:
             return row.handler(signed, self._services)

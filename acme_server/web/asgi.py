@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from acme_server.errors import URN, ServiceUnavailable
+
 __all__ = ["Adapter"]
 
 BODY_LIMIT = 1024 * 1024
@@ -20,6 +22,10 @@ BODY_LIMIT = 1024 * 1024
 BODY_DEADLINE = 20.0
 """Seconds from the request's head to the last octet of its body."""
 THREADS = 16
+REQUESTS_LIMIT = 1024
+"""Requests under way in a process, those included that wait for their bodies or for a thread."""
+OCTETS_LIMIT = 64 * 1024 * 1024
+"""Octets of all their bodies."""
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -35,6 +41,9 @@ class Adapter:
         self._wsgi = wsgi
         self._close = close
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
+        # Changed by the event loop alone.
+        self._requests = 0
+        self._octets = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection event, as ASGI 3 has it."""
@@ -57,21 +66,43 @@ class Adapter:
         self._close()
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._requests >= REQUESTS_LIMIT or self._octets >= OCTETS_LIMIT:
+            await _refuse(send, 503, "the server is overloaded; come back", (b"retry-after", b"5"))
+            return
+        body = bytearray()
+        self._requests += 1
         try:
             async with asyncio.timeout(BODY_DEADLINE):
-                body = await _body(receive) if scope["method"] == "POST" else b""
+                if scope["method"] == "POST":
+                    await self._read(receive, body)
+            call = asyncio.get_running_loop().run_in_executor(self._threads, self._call, scope, bytes(body))
+            status, headers, content = await call
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": content})
         except TimeoutError:
             await _refuse(send, 408, "the body did not come in time")
-            return
-        except _Disconnected:
-            return
-        if body is None:
+        except _TooLarge:
             await _refuse(send, 413, f"the body is larger than {BODY_LIMIT} octets")
-            return
-        loop = asyncio.get_running_loop()
-        status, headers, content = await loop.run_in_executor(self._threads, self._call, scope, body)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        except _Disconnected:
+            # Whoever has only broken the framing of the body still listens, and would be told 500 by the HTTP server.
+            await _refuse(send, 400, "the body broke off")
+        finally:
+            self._requests -= 1
+            self._octets -= len(body)
+
+    async def _read(self, receive: Receive, body: bytearray) -> None:
+        """The whole body; its octets count against all requests' limit while it is held."""
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Disconnected
+            chunk = message.get("body", b"")
+            if len(body) + len(chunk) > BODY_LIMIT:
+                raise _TooLarge
+            body += chunk
+            self._octets += len(chunk)
+            more = message.get("more_body", False)
 
     def _call(self, scope: Scope, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         start: list[tuple[str, list[tuple[str, str]]]] = []
@@ -95,27 +126,15 @@ class _Disconnected(Exception):  # noqa: N818 - what has happened
     """The client went away before its body was there."""
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """The body, or None when it is over the limit."""
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Disconnected
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > BODY_LIMIT:
-            return None
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+class _TooLarge(Exception):  # noqa: N818 - the same
+    """The body is over the limit."""
 
 
-async def _refuse(send: Send, status: int, detail: str) -> None:
-    body = f'{{"type":"urn:ietf:params:acme:error:malformed","detail":"{detail}","status":{status}}}'.encode()
-    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+async def _refuse(send: Send, status: int, detail: str, *headers: tuple[bytes, bytes]) -> None:
+    kind = "serverInternal" if status == ServiceUnavailable.status else "malformed"
+    body = f'{{"type":"{URN}{kind}","detail":"{detail}","status":{status}}}'.encode()
+    fixed = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
     await send({"type": "http.response.body", "body": body})
 
 
