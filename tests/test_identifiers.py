@@ -1,4 +1,4 @@
-"""Which names may stand in a certificate (design §2, RFC 8555 §7.4, RFC 9444 §4)."""
+"""Which names may stand in a certificate (RFC 8555 §7.4, RFC 9444 §4)."""
 
 import contextlib
 import string

@@ -165,11 +165,15 @@ class Workers:
 
     def _put_off(self, job: Job) -> None:
         try:
-            if job.tries + 1 >= ATTEMPTS:
+            with self._store.read() as transaction:
+                queued = transaction.jobs.get(job.kind, job.ref)
+            # Those in the queue count: a client that makes the job due again begins no new count.
+            tries = job.tries if queued is None else queued.tries
+            if tries + 1 >= ATTEMPTS:
                 self._handlers[job.kind].abandon(job)
                 return
             with self._store.write() as transaction:
-                transaction.jobs.postpone(job, self._clock() + BACKOFF * 2**job.tries, job.tries + 1)
+                transaction.jobs.postpone(job, self._clock() + BACKOFF * 2**tries, tries + 1)
         except StoreUnavailable as error:
             _log.error("store_unavailable", job=job.kind, ref=job.ref, error=str(error))
             self._unwritten.append(job)

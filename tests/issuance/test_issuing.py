@@ -1,4 +1,4 @@
-"""The two steps of issuing, judged on the certificate and by openssl (design §4, RFC 5280 §4, RFC 6120 §13.7.1)."""
+"""The two steps of issuing, judged on the certificate and by openssl (RFC 5280 §4, RFC 6120 §13.7.1)."""
 
 import dataclasses
 import hashlib

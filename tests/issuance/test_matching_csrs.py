@@ -1,4 +1,4 @@
-"""A CSR asks for the order's names and nothing else (RFC 8555 §7.4, design §2)."""
+"""A CSR asks for the order's names and nothing else (RFC 8555 §7.4)."""
 
 import pytest
 from cryptography import x509
