@@ -7,6 +7,7 @@ the middle judge. Nothing here opens a socket, a file or a database: those come 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 __all__ = [
+    "TOKEN",
     "BadResponse",
+    "Begun",
     "Ca",
     "ChallengeType",
     "Error",
@@ -28,7 +31,6 @@ __all__ = [
     "Network",
     "Outbox",
     "Outcome",
-    "Progress",
     "PushChallenge",
     "Responder",
     "Task",
@@ -37,6 +39,9 @@ __all__ = [
     "base64url",
     "key_authorization",
 ]
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
+"""RFC 8555 §8.1: base64url, at least 128 bits; fit to be a file name."""
 
 Json = dict[str, Any]
 """A JSON object as Python holds it."""
@@ -126,7 +131,7 @@ class Outbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class Begun:
     """What a POST to a challenge led to."""
 
     state: Json
@@ -194,7 +199,7 @@ class Fault(Exception):  # noqa: N818 - the network's fault, not ours
 
 
 class Network(Protocol):
-    """The guarded way out (design §5: one outbound connector)."""
+    """The one guarded way out: whoever asks for a validation chooses where it goes."""
 
     def http_get(self, host: str, path: str, *, limit: int) -> HttpAnswer:
         """GET `http://host/path` on port 80, following redirects; at most `limit` octets of the body are read.
@@ -265,7 +270,7 @@ class ChallengeType(Protocol):
     def offer(self, identifier: Identifier, ca: Ca) -> Json | None:
         """Server: the members it adds to a challenge object, or None where it cannot prove this identifier."""
 
-    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Progress:
+    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:
         """Server: take the payload of a POST to the challenge. No network. Raises BadResponse."""
 
     def validate(self, task: Task, network: Network) -> Outcome:

@@ -1,7 +1,7 @@
-"""email-01: a code mailed to postmaster@ or hostmaster@ of the name, answered over ACME by the account that asked.
+"""email-01: a code mailed to the postmaster@ or hostmaster@ of a domain, answered over ACME by the account that asked.
 
 The CA keeps the SHA-256 of the answer, never the code: `token1` exists in the outbox alone, until the mail is sent, and
-no error, log or state shows it. The project's protocol for email-01, in the shape of RFC 8823; RFC 9444 for the
+no error, log or state shows it. Implements docs/reference/email-01.md, in the shape of RFC 8823; RFC 9444 for the
 names below.
 """
 
@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from challenges.base import (
     BadResponse,
+    Begun,
     Ca,
     Error,
     Identifier,
@@ -25,31 +26,18 @@ from challenges.base import (
     Network,
     Outbox,
     Outcome,
-    Progress,
     Task,
     Tools,
     Verdict,
     base64url,
     key_authorization,
 )
-from challenges.mail_code import answer, check_group, format_code, new_code, parse_code
+from challenges.mail_code import answer, format_code, new_code
 from challenges.mail_responder import MailResponder
 from challenges.text import printable
 from challenges.transports import mail as transport
 
-__all__ = [
-    "EMAIL_01",
-    "TRIES",
-    "Email01",
-    "Expected",
-    "answer",
-    "check_group",
-    "expected",
-    "format_code",
-    "judge",
-    "new_code",
-    "parse_code",
-]
+__all__ = ["EMAIL_01", "TRIES", "Email01", "Expected", "expected", "judge"]
 
 TRIES = 3
 """Answers that each mailbox's code may get."""
@@ -145,21 +133,21 @@ class Email01:
             return None
         return {"from": ca.mail_from, "mailboxes": _mailboxes(identifier.value, registrable)}
 
-    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Progress:
+    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:
         """`{}` or `{"mailbox"}` sends a code, `{"response"}` answers one. Raises BadResponse."""
         state = task.state or {"expires": self._end(task).isoformat(), "mailboxes": {}}
         if self._has_ended(state):
-            return Progress(state, due=True)  # `validate` says so
+            return Begun(state, due=True)  # `validate` says so
         if "response" in payload:
-            return Progress(_take_answer(task, state, payload), due=True, again=_end_of(state))
+            return Begun(_take_answer(task, state, payload), due=True, again=_end_of(state))
         mailbox = _mailbox_of(task, payload)
         if mailbox in state["mailboxes"]:  # one mail per mailbox and challenge
-            return Progress(state, due=False, again=_end_of(state))
+            return Begun(state, due=False, again=_end_of(state))
         code = new_code(self.random)
         outbox.mail(self._mail(task, mailbox, code, ca, _end_of(state)))
         digest = _digest(answer(code, key_authorization(task.token, task.thumbprint)))
         state = _with_mailbox(state, mailbox, digest=digest, tries=TRIES, ended=None)
-        return Progress(state, due=False, again=_end_of(state))
+        return Begun(state, due=False, again=_end_of(state))
 
     def validate(self, task: Task, network: Network) -> Outcome:  # noqa: ARG002 - evidence came by POST
         """Judge the answer that waits; without one, end the challenge when its life is over."""
@@ -225,10 +213,14 @@ class Email01:
 
 
 def _mailboxes(name: str, registrable: str) -> list[str]:
-    """Nearest domain first, postmaster@ before hostmaster@, up to the registrable domain."""
+    """Of the parents up to the registrable domain, nearest first, postmaster@ before hostmaster@.
+
+    The name itself is left out unless it is the registrable one: mail to a host without an MX record goes to the host
+    (RFC 5321 §5.1), and who runs one host of a domain must not get the code. No MX record is looked up here.
+    """
     labels = name.split(".")
     above = len(labels) - len(registrable.split("."))
-    domains = [".".join(labels[depth:]) for depth in range(above + 1)]
+    domains = [".".join(labels[depth:]) for depth in range(1, above + 1)] or [name]
     return [f"{local}@{domain}" for domain in domains for local in _LOCAL_PARTS]
 
 

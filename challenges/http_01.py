@@ -7,10 +7,11 @@ parameter, and no file name is built from a token that has not been checked.
 from __future__ import annotations
 
 import hmac
-import re
 from dataclasses import dataclass
 
 from challenges.base import (
+    TOKEN,
+    Begun,
     Ca,
     Error,
     Fault,
@@ -21,7 +22,6 @@ from challenges.base import (
     Network,
     Outbox,
     Outcome,
-    Progress,
     Task,
     Tools,
     Verdict,
@@ -36,8 +36,6 @@ BODY_LIMIT = 1024
 """Octets of the answer that are read; a key authorization has 87."""
 _SHOWN = 32
 """Octets of a wrong answer that the requester gets to see: the validator is no window into other hosts."""
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
-"""RFC 8555 §8.1: base64url, at least 128 bits; fit to be a file name."""
 
 
 def expected(task: Task) -> bytes:
@@ -83,9 +81,9 @@ class Http01:
         fits = identifier.type == "dns" and not identifier.value.startswith("*.")
         return {} if fits else None
 
-    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Progress:  # noqa: ARG002
+    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:  # noqa: ARG002
         """Any JSON object will do: `{}` by RFC 8555 §7.5.1, members of older drafts are ignored."""
-        return Progress(state=task.state, due=True)
+        return Begun(state=task.state, due=True)
 
     def validate(self, task: Task, network: Network) -> Outcome:
         """Fetch and judge; every Fault becomes an Outcome here."""
@@ -108,7 +106,7 @@ class HttpResponder:
 
     def present(self) -> Json:
         """Publish the key authorization. Raises ValueError for a token that is not base64url."""
-        if not _TOKEN.fullmatch(self.task.token):
+        if not TOKEN.fullmatch(self.task.token):
             # The CA is hostile input: a token becomes a file name (RFC 8555 §8.1 allows base64url only).
             raise ValueError(
                 f'the CA sent the token "{printable(self.task.token, 40)}", which is not 16 to 128 characters'
@@ -122,7 +120,7 @@ class HttpResponder:
         return None
 
     def clean_up(self) -> None:
-        if _TOKEN.fullmatch(self.task.token):
+        if TOKEN.fullmatch(self.task.token):
             self.publisher.withdraw(self.task.token)
 
 

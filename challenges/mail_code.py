@@ -1,7 +1,7 @@
 """The code of an email-01 mail (`token1`): made, shown, typed back, and turned into the answer.
 
-Pure functions for both sides; a code with a typing error never gets past `parse_code`, so that it costs no try. The
-project's protocol for email-01; RFC 4648 §6 for the alphabet.
+Pure functions for both sides; a code with a typing error never gets past `parse_code`, so that it costs no try.
+docs/reference/email-01.md; RFC 4648 §6 for the alphabet.
 """
 
 from __future__ import annotations

@@ -1,20 +1,18 @@
 """The client's half of email-01: ask for the mail, read the code, answer.
 
-What the CA offers is hostile input: nothing of it is shown or sent back that is not an address. The project's protocol
-for email-01.
+What the CA offers is hostile input: nothing of it is shown or sent back that is not an address.
+Implements docs/reference/email-01.md.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from challenges.base import Json, MailReader, Task, key_authorization
 from challenges.mail_code import answer
+from challenges.text import ADDRESS
 
 __all__ = ["MailResponder"]
-
-_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class MailResponder:
         """Raises TimeoutError and ValueError."""
         mailbox = self._mailbox()
         sender = self.task.offer.get("from")
-        if not isinstance(sender, str) or not _PLAIN_ADDRESS.fullmatch(sender):
+        if not isinstance(sender, str) or not ADDRESS.fullmatch(sender):
             raise ValueError('the CA\'s challenge has no address as "from"')
         code = self.reader.code(self.task.url, sender, mailbox, self.timeout)
         half = key_authorization(self.task.token, self.task.thumbprint)
@@ -57,4 +55,4 @@ class MailResponder:
 
 
 def _is_address(value: object) -> bool:
-    return isinstance(value, str) and _PLAIN_ADDRESS.fullmatch(value) is not None
+    return isinstance(value, str) and ADDRESS.fullmatch(value) is not None

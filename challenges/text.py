@@ -1,14 +1,25 @@
-"""Foreign text made fit to be shown to a person or written to a log.
+"""Foreign text made fit to be shown to a person or written to a log, and the grammar of addresses.
 
-What comes out is printable ASCII on one line and of a known length; nothing foreign may pass to a terminal, a mail or
-a page in any other way. Our own policy; no document asks for it.
+What comes out is printable ASCII on one line and of a known length; nothing foreign may pass to a mail, a page or a
+log in any other way. Our own policy; RFC 5322 §3.2.3 and RFC 5321 §4.5.3.1 for addresses.
 """
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["CONTROLS", "printable"]
+__all__ = ["ADDRESS", "CONTROLS", "DOMAIN", "printable"]
+
+DOMAIN = re.compile(
+    r"(?![A-Za-z0-9.-]{254})"
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+)
+"""LDH labels, at most 253 characters; may stand inside a larger pattern."""
+ADDRESS = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_{{|}}~-]{{1,64}}@{DOMAIN.pattern}")
+"""One plain ASCII address; may stand inside a larger pattern.
+
+The local part is of RFC 5322's atom characters and dots, less the backtick: what a shell would run gets nowhere.
+"""
 
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What ends or changes a line somewhere: C0, DEL, C1 and the line separators of Unicode."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from xmpp_client.errors import ConfigError, printable
+from xmpp_client.errors import ConfigError, legible
 from xmpp_client.names import to_a_label
 from xmpp_client.settings import Setting, TableError, read_table, settings_of
 
@@ -112,15 +112,12 @@ class Config:
     contact: Annotated[tuple[str, ...], "`mailto:` URLs for the CA's notices."] = ()
     agree_terms: Annotated[bool, "true: you have read the CA's terms of service and agree."] = False
     state: Annotated[Path, "State directory: account keys, `live/` and `archive/`."] = Path("/var/lib/xmpp-cert")
-    spool: Annotated[Path | None, "Where `xmpp-cert mail` leaves codes; by default `mail` in the state directory."] = (
-        None
-    )
+    spool: Annotated[
+        Path | None,
+        "Where `xmpp-cert mail` leaves codes, required with the reader `pipe`: not in the state directory, which the "
+        "user that mail programs run as cannot enter.",
+    ] = None
     certificate: Annotated[tuple[Certificate, ...], "The certificates to keep: see below."] = ()
-
-    @property
-    def spool_path(self) -> Path:
-        """The folder of codes, whether set or not."""
-        return self.spool or self.state / "mail"
 
     def find(self, name: str) -> Certificate:
         """The certificate of this lineage name, or of this first domain. Raises ConfigError."""
@@ -128,7 +125,7 @@ class Config:
             if name in (certificate.name, certificate.domains[0]):
                 return certificate
         known = ", ".join(c.name for c in self.certificate) or "none"
-        raise ConfigError(f"no certificate called {printable(name)!r} is configured", hint=f"Configured: {known}.")
+        raise ConfigError(f"no certificate called {legible(name)!r} is configured", hint=f"Configured: {known}.")
 
 
 SETTINGS: tuple[Setting, ...] = settings_of(Config)
@@ -165,6 +162,8 @@ def parse(table: dict[str, Any]) -> Config:
     for contact in config.contact:
         _require(contact.startswith("mailto:") and contact.isascii(), "contact", "must be mailto: URLs")
     certificates = tuple(_checked(c, f"certificate[{i}]") for i, c in enumerate(config.certificate))
+    piped = any(c.mail is not None and c.mail.reader == "pipe" for c in certificates)
+    _require(config.spool is not None or not piped, "spool", "goes with the reader `pipe`, which needs it")
     taken = [c.name for c in certificates]
     for index, name in enumerate(taken):
         _require(name not in taken[:index], f"certificate[{index}].name", f"{name!r} is used twice")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from xmpp_client.clock import to_text
-from xmpp_client.errors import printable
+from xmpp_client.errors import legible
 from xmpp_client.names import to_u_label
 from xmpp_client.subject import load_chain, names_of
 
@@ -82,4 +82,4 @@ def _key(leaf: x509.Certificate) -> str:
 
 
 def _subject(name: x509.Name) -> str:
-    return printable(", ".join(str(attribute.value) for attribute in name) or "(empty)", 200)
+    return legible(", ".join(str(attribute.value) for attribute in name) or "(empty)", 200)

@@ -1,7 +1,7 @@
 """Files that survive a power cut: created with their final mode, synced, and switched by one rename.
 
 Nothing here may follow a symlink it is about to write to, or leave a half-written file under a final name.
-Our policy (reference: certbot's and uacme's failures with modes and paths); POSIX rename and fsync.
+Our own policy; POSIX rename(2) and fsync(2).
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def make_directory(path: Path, mode: int = 0o700) -> None:
+def make_directory(path: Path, mode: int = 0o700, *, gid: int = -1) -> None:
     """Make the directory, and those above it, with this mode whatever the umask; one that is there keeps its own."""
     missing = [part for part in (path, *path.parents) if not part.exists()]
     for part in reversed(missing):
         part.mkdir(mode=mode, exist_ok=True)
+        os.chown(part, -1, gid)
         part.chmod(mode)
         sync_directory(part.parent)
 

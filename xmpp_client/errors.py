@@ -1,6 +1,6 @@
 """What can go wrong on the client's side, each as a type that says what happened and what to do next.
 
-Text from outside must never reach a terminal unfiltered: `printable` is the only way it gets into a message.
+Text from outside must never reach a terminal unfiltered: `legible` is the only way it gets into a message.
 Problem documents are those of RFC 7807 and RFC 8555 §6.7.
 """
 
@@ -21,15 +21,18 @@ __all__ = [
     "TransportError",
     "UnsupportedError",
     "VerificationError",
-    "printable",
+    "legible",
 ]
 
 PROBLEM_TEXT = 500
 """Characters of foreign text that are shown at most."""
 
 
-def printable(text: object, limit: int = PROBLEM_TEXT) -> str:
-    """Foreign text made safe for a terminal and a log: no control or invisible character, at most `limit` long."""
+def legible(text: object, limit: int = PROBLEM_TEXT) -> str:
+    """Foreign text made safe for a terminal and a log: no control or invisible character, at most `limit` long.
+
+    Other than `challenges.text.printable` it keeps letters of all scripts: names are shown as U-labels here.
+    """
     cleaned = "".join(c if c.isprintable() else " " for c in str(text)[: limit + 1])
     return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"
 
@@ -64,6 +67,11 @@ class TransportError(ClientError):
 
     hint = "Check the network, `directory` and `ca_bundle`; nothing was changed, so running this again is safe."
 
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        """Seconds the CA asks to wait, if it does."""
+
 
 class ProtocolError(ClientError):
     """The CA's answer breaks RFC 8555, or goes where this client will not follow."""
@@ -87,7 +95,7 @@ class InstallError(ClientError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem document (RFC 7807), its text made printable."""
+    """One problem document (RFC 7807), its text made legible."""
 
     type: str
     """The whole URN, or `about:blank`."""
@@ -114,7 +122,7 @@ class AcmeProblem(ClientError):  # noqa: N818 - RFC 7807's noun, with the CA it 
     """The CA refused a request with a problem document."""
 
     def __init__(self, problem: Problem, *, retry_after: float | None = None) -> None:
-        super().__init__(printable(f"the CA says: {problem}"), hint=_HINTS.get(problem.kind, ""))
+        super().__init__(legible(f"the CA says: {problem}"), hint=_HINTS.get(problem.kind, ""))
         self.problem = problem
         self.retry_after = retry_after
         """Seconds the CA asks to wait, if it does."""

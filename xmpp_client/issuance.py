@@ -1,7 +1,7 @@
 """The work behind `issue`, `renew`, `install` and `revoke`: session, enrolment, check, archive, installation.
 
 The live certificate must never change before the new one has passed `verify`; the caller holds the state's lock.
-RFC 8555 §7.4 and §7.6; design §5.8.
+RFC 8555 §7.4 and §7.6.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from xmpp_client.session import Session
 from xmpp_client.verify import Verified, load_roots, verify
 from xmpp_client.webroot import Webroot
 
-__all__ = ["REASONS", "Bench", "install", "issue", "revoke"]
+__all__ = ["REASONS", "Workbench", "install", "issue", "revoke"]
 
 REASONS = {"unspecified": 0, "keyCompromise": 1, "affiliationChanged": 3, "superseded": 4, "cessationOfOperation": 5}
 """RFC 5280 §5.3.1: those a subscriber may give."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class Workbench:
     """What the work is done with."""
 
     config: Config
@@ -54,12 +54,14 @@ class Bench:
         return self.config.state / "accounts" / place / "key.pem"
 
 
-def issue(bench: Bench, certificate: Certificate, lineage: Lineage) -> Version:
+def issue(workbench: Workbench, certificate: Certificate, lineage: Lineage) -> Version:
     """Obtain, check and keep a new certificate; `live` points at it then. Raises a ClientError of any kind."""
-    config = bench.config
+    config = workbench.config
     roots = load_roots(config.root)
-    session = Session(config.directory, account_key(bench.account_path), trust=config.ca_bundle, clock=bench.clock)
-    bench.progress.waiting(f"talking to {session.origin.host}")
+    session = Session(
+        config.directory, account_key(workbench.account_path), trust=config.ca_bundle, clock=workbench.clock
+    )
+    workbench.progress.waiting(f"talking to {session.origin.host}")
     session.register(config.contact, agree_terms=config.agree_terms)
     key = new_key()
     request = EnrolRequest(
@@ -68,34 +70,36 @@ def issue(bench: Bench, certificate: Certificate, lineage: Lineage) -> Version:
         preference=certificate.challenges,
         profile=certificate.profile,
     )
-    issued = enrol(session, request, _tools(bench, certificate), registry(), bench.progress)
-    now = bench.clock.now()
+    issued = enrol(session, request, _tools(workbench, certificate), registry(), workbench.progress)
+    now = workbench.clock.now()
     verified = verify(issued.chain, key=key, names=certificate.domains, roots=roots, now=now)
     files = {"privkey.pem": to_pem(key), **verified.pem()}
     version = lineage.add(files, _meta(verified, certificate, config))
     lineage.switch(version)
-    bench.progress.step(f"kept as {lineage.live} (version {version.number})")
+    workbench.progress.step(f"kept as {lineage.live} (version {version.number})")
     return version
 
 
-def install(bench: Bench, certificate: Certificate, lineage: Lineage, version: Version) -> None:
+def install(workbench: Workbench, certificate: Certificate, lineage: Lineage, version: Version) -> None:
     """Give a version to the configured server, and remember that. Raises InstallError, StateError."""
     server = _server(certificate)
     if server is None:
         return
     leaf = ssl.PEM_cert_to_DER_cert(version.pem("cert.pem").decode("ascii"))
-    deploy(server, Release(lineage, version, leaf), bench.clock, bench.progress)
-    version.mark("installed", bench.clock.now())
+    deploy(server, Release(lineage, version, leaf), workbench.clock, workbench.progress)
+    version.mark("installed", workbench.clock.now())
 
 
-def revoke(bench: Bench, version: Version, reason: str) -> bool:
+def revoke(workbench: Workbench, version: Version, reason: str) -> bool:
     """Have the CA revoke a version by our account (RFC 8555 §7.6); False where it already was.
 
     `reason` is one of REASONS. Raises AcmeProblem and the session's errors.
     """
-    config = bench.config
-    session = Session(config.directory, load_account_key(bench.account_path), trust=config.ca_bundle, clock=bench.clock)
-    bench.progress.waiting(f"talking to {session.origin.host}")
+    config = workbench.config
+    session = Session(
+        config.directory, load_account_key(workbench.account_path), trust=config.ca_bundle, clock=workbench.clock
+    )
+    workbench.progress.waiting(f"talking to {session.origin.host}")
     session.find_account()
     der = ssl.PEM_cert_to_DER_cert(version.pem("cert.pem").decode("ascii"))
     new = True
@@ -105,7 +109,7 @@ def revoke(bench: Bench, version: Version, reason: str) -> bool:
         if error.problem.kind != "alreadyRevoked":
             raise
         new = False
-    version.mark("revoked", bench.clock.now())
+    version.mark("revoked", workbench.clock.now())
     return new
 
 
@@ -122,25 +126,26 @@ def _meta(verified: Verified, certificate: Certificate, config: Config) -> Meta:
     )
 
 
-def _tools(bench: Bench, certificate: Certificate) -> Tools:
+def _tools(workbench: Workbench, certificate: Certificate) -> Tools:
     mail = certificate.mail
     return Tools(
         http=Webroot(certificate.webroot) if certificate.webroot else None,
-        mail=_reader(bench, certificate),
+        mail=_reader(workbench, certificate),
         mailbox=certificate.mailbox or None,
         timeout=float(mail.timeout) if mail else 0.0,
     )
 
 
-def _reader(bench: Bench, certificate: Certificate) -> MailReader | None:
+def _reader(workbench: Workbench, certificate: Certificate) -> MailReader | None:
     mail = certificate.mail
     if mail is None:
         return None
     if mail.path is not None:
-        return MaildirReader(mail.path, bench.clock)
-    if mail.reader == "pipe":
-        return SpoolReader(bench.config.spool_path, bench.clock)
-    return TypedReader(bench.ask, bench.progress)
+        return MaildirReader(mail.path, workbench.clock)
+    spool = workbench.config.spool
+    if mail.reader == "pipe" and spool is not None:
+        return SpoolReader(spool, workbench.clock)
+    return TypedReader(workbench.ask, workbench.progress)
 
 
 def _server(certificate: Certificate) -> Server | None:

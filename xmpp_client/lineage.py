@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -106,8 +107,20 @@ class Lineage:
         return self.version(target.name)
 
     def versions(self) -> tuple[Version, ...]:
-        """All complete versions, oldest first."""
-        return tuple(self.version(str(number)) for number in self._numbers())
+        """All versions that can be read, oldest first: a damaged one is in nobody's way."""
+        found = []
+        for number in self.numbers():
+            with suppress(StateError):
+                found.append(self.version(str(number)))
+        return tuple(found)
+
+    def numbers(self) -> list[int]:
+        """The numbers of all versions, oldest first."""
+        try:
+            entries = [entry.name for entry in self.archive.iterdir()]
+        except FileNotFoundError:
+            return []
+        return sorted(int(entry) for entry in entries if _NUMBER.fullmatch(entry))
 
     def version(self, number: str) -> Version:
         """One version. Raises StateError."""
@@ -127,7 +140,7 @@ class Lineage:
 
         `files` holds every one of PEM_FILES. The caller holds the state directory's lock.
         """
-        number = max(self._numbers(), default=0) + 1
+        number = max(self.numbers(), default=0) + 1
         temporary = self.archive / ".new"
         path = self.archive / str(number)
         try:
@@ -155,10 +168,3 @@ class Lineage:
             durable.switch(self.live, f"../archive/{self.name}/{version.number}")
         except OSError as error:
             raise StateError(f"{self.live} cannot be switched: {error.strerror}") from error
-
-    def _numbers(self) -> list[int]:
-        try:
-            entries = [entry.name for entry in self.archive.iterdir()]
-        except FileNotFoundError:
-            return []
-        return sorted(int(entry) for entry in entries if _NUMBER.fullmatch(entry))

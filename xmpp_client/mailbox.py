@@ -1,7 +1,7 @@
 """The code of email-01 out of a Maildir, a spool that a mail alias feeds, or a person's typing.
 
 A mail is believed only when its `ACME-Challenge` is our challenge's URL and its From the challenge's `from`; no mail is
-ever moved, marked or deleted. The project's protocol for email-01; maildir(5).
+ever moved, marked or deleted. docs/reference/email-01.md; maildir(5).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from challenges.email_01 import parse_code
+from challenges.mail_code import parse_code
 from challenges.transports import mail as transport
 from xmpp_client import durable
 from xmpp_client.clock import SYSTEM, Clock
-from xmpp_client.errors import StateError, printable
+from xmpp_client.errors import StateError, legible
 from xmpp_client.progress import SILENT, Progress
 
-__all__ = ["MaildirReader", "SpoolReader", "TypedReader", "drop"]
+__all__ = ["MaildirReader", "SpoolReader", "TypedReader", "challenge_mail", "drop"]
 
 POLL = 1.0
 """Seconds between two looks."""
@@ -32,9 +32,8 @@ OLDEST = 25 * 3600.0
 
 @dataclass(slots=True)
 class _Look:
-    """What a search has seen so far, for the message when it ends without a code."""
+    """What a search has doubted, for the message when it ends without a code."""
 
-    opened: int = 0
     doubts: str = ""
 
 
@@ -44,22 +43,24 @@ class MaildirReader:
     def __init__(self, path: Path, clock: Clock = SYSTEM) -> None:
         self._path = path
         self._clock = clock
+        self._known: dict[str, transport.ReceivedMail | None] = {}
+        """Name without flags -> the challenge mail, or None for another mail."""
 
     def code(self, challenge_url: str, sender: str, mailbox: str, timeout: float) -> str:
         """As `challenges.base.MailReader`; TimeoutError too where there is no Maildir yet."""
         look = _Look()
-        known: dict[str, transport.ReceivedMail | None] = {}
         end = self._clock.monotonic() + timeout
         while True:
             for name, path in self._recent():
-                if name not in known:
-                    known[name] = _challenge_mail(path, look)
-            codes = self._codes(known, challenge_url, sender, mailbox, look)
+                if name not in self._known:
+                    with suppress(OSError):  # another program moves it just now: the next look finds it again
+                        self._known[name] = _challenge_mail(path)
+            codes = self._codes(challenge_url, sender, mailbox, look)
             if codes:
                 return codes[0]
             if self._clock.monotonic() >= end:
                 raise TimeoutError(
-                    f"no mail with the code in {self._path} (looked at {look.opened} recent mails){look.doubts}"
+                    f"no mail with the code in {self._path} (looked at {len(self._known)} recent mails){look.doubts}"
                 )
             self._clock.sleep(POLL)
 
@@ -71,12 +72,9 @@ class MaildirReader:
             if changed >= oldest:
                 yield path.name.partition(":")[0], path
 
-    @staticmethod
-    def _codes(
-        known: dict[str, transport.ReceivedMail | None], url: str, sender: str, mailbox: str, look: _Look
-    ) -> list[str]:
+    def _codes(self, url: str, sender: str, mailbox: str, look: _Look) -> list[str]:
         """The codes of believable mails, those addressed to our mailbox first."""
-        mails = [mail for mail in known.values() if mail is not None]
+        mails = [mail for mail in self._known.values() if mail is not None]
         mails.sort(key=lambda mail: mailbox not in mail.recipients)
         return [code for mail in mails if (code := _believed(mail, url, sender, look)) is not None]
 
@@ -118,13 +116,15 @@ class TypedReader:
                 self._progress.trouble(str(error))
 
 
-def drop(spool: Path, raw: bytes, clock: Clock = SYSTEM) -> str:
-    """Keep the code of a challenge mail in the spool; the challenge's URL.
-
-    Raises ValueError where it is no challenge mail with a whole code, StateError where the spool cannot be written.
-    """
+def challenge_mail(raw: bytes) -> transport.ReceivedMail:
+    """The message as a challenge mail with a whole code. Raises ValueError where it is none."""
     mail = transport.parse(raw)
     parse_code(mail.code)  # a damaged code is of no use to anyone
+    return mail
+
+
+def drop(spool: Path, mail: transport.ReceivedMail, clock: Clock = SYSTEM) -> None:
+    """Keep the code of a challenge mail in the spool. Raises StateError where that cannot be written."""
     content = {"challenge": mail.challenge_url, "from": mail.sender, "code": mail.code}
     try:
         durable.make_directory(spool)
@@ -135,7 +135,6 @@ def drop(spool: Path, raw: bytes, clock: Clock = SYSTEM) -> str:
             f"the code cannot be kept in {spool}: {error.strerror}",
             hint="Let the user that mail programs run as write there; see `spool`.",
         ) from error
-    return mail.challenge_url
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -157,7 +156,7 @@ def _believed(mail: transport.ReceivedMail, url: str, sender: str, look: _Look) 
     if mail.challenge_url != url:
         return None
     if mail.sender != _lower_domain(sender):
-        look.doubts = f"; one was from {printable(mail.sender, 100)} instead of {printable(sender, 100)}"
+        look.doubts = f"; one was from {legible(mail.sender, 100)} instead of {legible(sender, 100)}"
         return None
     try:
         return parse_code(mail.code)
@@ -166,11 +165,11 @@ def _believed(mail: transport.ReceivedMail, url: str, sender: str, look: _Look) 
         return None
 
 
-def _challenge_mail(path: Path, look: _Look) -> transport.ReceivedMail | None:
-    look.opened += 1
+def _challenge_mail(path: Path) -> transport.ReceivedMail | None:
+    """The challenge mail in a file, None where it is another mail. Raises OSError."""
     try:
         return transport.parse(_read(path))
-    except (OSError, ValueError):
+    except ValueError:
         return None
 
 

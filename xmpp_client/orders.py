@@ -6,16 +6,15 @@ RFC 8555 §7.1.3 to §7.1.6, §7.4, §7.5; RFC 9444 §4; draft-ietf-acme-profile
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from challenges.base import Identifier, Json, base64url
+from challenges.base import TOKEN, Identifier, Json, base64url
 from xmpp_client.clock import from_text
-from xmpp_client.errors import Problem, ProtocolError, printable
+from xmpp_client.errors import Problem, ProtocolError, legible
 from xmpp_client.session import PEM_CHAIN, Reply, Session, problem_of
 from xmpp_client.transport import Origin
 
@@ -30,7 +29,6 @@ __all__ = [
     "new_order",
 ]
 
-TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 _AUTHORIZATIONS = 100
 _CHALLENGES = 20
 _CONTROL = ("type", "url", "status", "token", "error", "validated")
@@ -181,7 +179,7 @@ def challenge_of(content: Any, origin: Origin) -> ChallengeObject:
         raise ProtocolError("the CA sent a challenge that is not an object")
     token = content.get("token")
     return ChallengeObject(
-        type=printable(content.get("type", ""), 64),
+        type=legible(content.get("type", ""), 64),
         url=origin.check(content.get("url")),
         status=_status(content),
         # RFC 8555 §8.1: base64url; and it may become a file name, so nothing else gets further than here
@@ -194,7 +192,7 @@ def challenge_of(content: Any, origin: Origin) -> ChallengeObject:
 def _status(content: Json) -> Status:
     status = content.get("status")
     if not isinstance(status, str) or status not in list(Status):
-        raise ProtocolError(f"the CA speaks of an unknown status {printable(status, 40)!r}")
+        raise ProtocolError(f"the CA speaks of an unknown status {legible(status, 40)!r}")
     return Status(status)
 
 
@@ -207,7 +205,7 @@ def _identifier(content: Any) -> Identifier:
     if isinstance(content, dict):
         kind, value = content.get("type"), content.get("value")
         if isinstance(kind, str) and isinstance(value, str):
-            return Identifier(printable(kind, 64), printable(value, 255))
+            return Identifier(legible(kind, 64), legible(value, 255))
     raise ProtocolError("the CA sent an identifier that is none (RFC 8555 §9.7.7)")
 
 

@@ -1,21 +1,29 @@
 """Proving an order's identifiers: choose a challenge for each authorization, answer it, wait for the CA's verdict.
 
 What a responder has put up must always be taken down again, whatever happens; a wrong answer must not be sent twice.
-RFC 8555 §7.5, §7.5.1 and §8; RFC 9444 §4.2; the tries of email-01 are those of the project's protocol.
+RFC 8555 §7.5, §7.5.1 and §8; RFC 9444 §4.2; the tries of email-01 are in docs/reference/email-01.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from challenges.base import ChallengeType, Json, MailReader, Responder, Task, Tools
-from xmpp_client.errors import ChallengeFailed, Problem, ProtocolError, UnsupportedError, printable
+from xmpp_client.errors import (
+    AcmeProblem,
+    ChallengeFailed,
+    Problem,
+    ProtocolError,
+    TransportError,
+    UnsupportedError,
+    legible,
+)
 from xmpp_client.names import below
 from xmpp_client.orders import Authorization, ChallengeObject, Order, Status
 from xmpp_client.progress import Progress
-from xmpp_client.session import Session
+from xmpp_client.session import Session, passing
 
 __all__ = ["Means", "prove", "wait_until"]
 
@@ -85,13 +93,15 @@ class _Proof:
         self._name = authorization.state.identifier.value
         self._challenge, self._responder = self._choose(means)
         self._told: Problem | None = self._challenge.error
+        self._unanswered = ""
+        """Why the last look was in vain; empty where it was not."""
 
     def present(self) -> None:
         """The quick part, for all authorizations before any of them is waited for."""
         try:
             payload = self._responder.present()
         except ValueError as error:
-            raise ChallengeFailed(printable(error)) from error
+            raise ChallengeFailed(legible(error)) from error
         self._challenge = self._authorization.answer(self._challenge, payload)
         self._told = self._challenge.error
         self._progress.step(f"asked the CA to check {self._name} by {self._challenge.type}{_where(payload)}")
@@ -154,8 +164,20 @@ class _Proof:
         return tools if tools.mail is None else replace(tools, mail=_WatchedMail(tools.mail, self._session, self._look))
 
     def _look(self) -> None:
-        """While a code is waited for: does the challenge still live? Raises ChallengeFailed."""
-        self._authorization.refresh()
+        """While a code is waited for: does the challenge still live? Raises ChallengeFailed.
+
+        That the CA cannot say so just now is told, and ends nothing.
+        """
+        try:
+            self._authorization.refresh()
+        except (TransportError, AcmeProblem) as error:
+            if not passing(error):
+                raise
+            if str(error) != self._unanswered:
+                self._progress.trouble(str(error))
+            self._unanswered = str(error)
+            return
+        self._unanswered = ""
         self._refresh_challenge()
         if self._is_decided():
             self._raise_unless_valid()
@@ -168,11 +190,11 @@ class _Proof:
             return self._responder.wait()
         except TimeoutError as error:
             raise ChallengeFailed(
-                printable(error),
+                legible(error),
                 hint="Find out where the mail is, then run `xmpp-cert issue` again.",
             ) from error
         except ValueError as error:
-            raise ChallengeFailed(printable(error)) from error
+            raise ChallengeFailed(legible(error)) from error
 
     def _refusal(self) -> Problem | None:
         """Wait for the verdict on the answer just sent: None where it was right, else why it was wrong.
@@ -217,17 +239,28 @@ class _WatchedMail:
         clock = self._session.clock
         end = clock.monotonic() + timeout
         while True:
-            began = clock.monotonic()
             try:
-                return self._reader.code(challenge_url, sender, mailbox, min(WATCH, max(end - began, 0.0)))
+                with self._uncounted():
+                    return self._reader.code(
+                        challenge_url, sender, mailbox, min(WATCH, max(end - clock.monotonic(), 0.0))
+                    )
             except TimeoutError:
                 if clock.monotonic() >= end:
                     raise
-            finally:
-                self._session.extend(clock.monotonic() - began)
-            self._look()
+            with self._uncounted():  # a CA that pauses must not use up the time for what comes after
+                self._look()
+
+    @contextmanager
+    def _uncounted(self) -> Iterator[None]:
+        """What is done here takes nothing of the session's time."""
+        clock = self._session.clock
+        began = clock.monotonic()
+        try:
+            yield
+        finally:
+            self._session.extend(clock.monotonic() - began)
 
 
 def _where(payload: Json) -> str:
     mailbox = payload.get("mailbox")
-    return f"; the code goes to {printable(mailbox, 320)}" if mailbox else ""
+    return f"; the code goes to {legible(mailbox, 320)}" if mailbox else ""

@@ -1,7 +1,7 @@
 """When a certificate is due for renewal: pure functions of its validity and the time.
 
 Must never read a clock, a file or the network, nor import what does: `renew` decides with this and a small JSON.
-The rule is ours (design §2); RFC 9773's window will overrule `renew_at`, and `emergency` will overrule both.
+The rule is ours: the last third of a life is left for what goes wrong, and in the last tenth nothing may wait.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Reason(StrEnum):
     AGE = "its time has come"
     EMERGENCY = "less than a tenth of its life is left"
     EXPIRED = "it has expired"
-    NAMES = "the configured names have changed"
+    CHANGED = "the configuration has changed"
     REVOKED = "it was revoked"
 
 
@@ -57,15 +57,18 @@ def due(
     not_after: datetime,
     renew_at: datetime,
     revoked: bool = False,
-    names_changed: bool = False,
+    changed: bool = False,
 ) -> Due:
-    """Whether to renew now; the most pressing reason is given."""
+    """Whether to renew now; the most pressing reason is given.
+
+    `changed`: it is not what would be ordered today.
+    """
     if now >= not_after:
         return Due(Reason.EXPIRED)
     if revoked:
         return Due(Reason.REVOKED)
     if now >= emergency_at(not_before, not_after):
         return Due(Reason.EMERGENCY)
-    if names_changed:
-        return Due(Reason.NAMES)
+    if changed:
+        return Due(Reason.CHANGED)
     return Due(Reason.AGE if now >= renew_at else None)

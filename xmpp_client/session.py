@@ -17,11 +17,11 @@ import requests
 
 from challenges.base import Json
 from xmpp_client.clock import SYSTEM, Clock
-from xmpp_client.errors import AcmeProblem, Problem, ProtocolError, TransportError, UnsupportedError, printable
+from xmpp_client.errors import AcmeProblem, Problem, ProtocolError, TransportError, UnsupportedError, legible
 from xmpp_client.keys import AccountKey
 from xmpp_client.transport import Network, Origin, object_of
 
-__all__ = ["Directory", "Reply", "RetryPolicy", "Session"]
+__all__ = ["Directory", "Reply", "RetryPolicy", "Session", "passing"]
 
 USER_AGENT = "xmpp-cert/0.1 (xmpp-ica)"
 PEM_CHAIN = "application/pem-certificate-chain"
@@ -64,9 +64,9 @@ class Directory:
     new_order: str
     revoke_cert: str
     terms: str | None = None
-    """URL of the terms of service, printable."""
+    """URL of the terms of service, legible."""
     profiles: Mapping[str, str] = field(default_factory=dict)
-    """Profile name -> description, both printable; empty where the CA has none."""
+    """Profile name -> description, both legible; empty where the CA has none."""
     subdomains: bool = False
     """Whether `ancestorDomain` may be sent (RFC 9444 §6)."""
     external_account: bool = False
@@ -111,7 +111,7 @@ class Session:
         try:
             self.origin = Origin.of(directory_url)
         except ValueError as error:
-            raise TransportError(f"{printable(directory_url)} is not an https URL") from error
+            raise TransportError(f"{legible(directory_url)} is not an https URL") from error
         self._url = directory_url
         self._end = clock.monotonic() + self.policy.total
         self._network = Network(key.jwk, key.alg, self.origin, trust, self.remaining, USER_AGENT)
@@ -161,7 +161,8 @@ class Session:
             )
         if self.directory.external_account:
             raise UnsupportedError("the CA demands an external account binding, which this client cannot give yet")
-        reply = self.post(self.directory.new_account, {"termsOfServiceAgreed": True, "contact": list(contact)})
+        agreed = {"termsOfServiceAgreed": True} if agree_terms else {}
+        reply = self.post(self.directory.new_account, agreed | {"contact": list(contact)})
         url = self._use(reply)
         if reply.status == requests.codes.ok and reply.json.get("contact", []) != list(contact):
             self.post(url, {"contact": list(contact)})
@@ -205,9 +206,9 @@ class Session:
             except (TransportError, AcmeProblem) as error:
                 self.remaining()
                 attempt += 1
-                if attempt >= self.policy.tries or not _passing(error):
+                if attempt >= self.policy.tries or not passing(error):
                     raise
-                self.sleep(self.policy.pause(attempt - 1, getattr(error, "retry_after", None)))
+                self.sleep(self.policy.pause(attempt - 1, error.retry_after))
 
     def _read_directory(self) -> Directory:
         content = self._patiently(lambda: self._network.fetch(self._url)).json
@@ -217,10 +218,8 @@ class Session:
         terms = meta.get("termsOfService")
         return Directory(
             **{ours: self.origin.check(content.get(theirs)) for ours, theirs in _RESOURCES.items()},
-            terms=printable(terms) if terms else None,
-            profiles={printable(k, 64): printable(v) for k, v in profiles.items()}
-            if isinstance(profiles, dict)
-            else {},
+            terms=legible(terms) if terms else None,
+            profiles={legible(k, 64): legible(v) for k, v in profiles.items()} if isinstance(profiles, dict) else {},
             subdomains=meta.get("subdomainAuthAllowed") is True,
             external_account=meta.get("externalAccountRequired") is True,
         )
@@ -234,7 +233,7 @@ _RESOURCES = {
 }
 
 
-def _passing(error: TransportError | AcmeProblem) -> bool:
+def passing(error: TransportError | AcmeProblem) -> bool:
     """Whether the same request may succeed in a moment."""
     if isinstance(error, AcmeProblem):
         return error.problem.status in (429, 503) and error.retry_after is not None
@@ -250,18 +249,20 @@ def _checked(response: requests.Response, clock: Clock) -> Reply:
     content = object_of(body)
     if isinstance(content.get("type"), str):
         raise AcmeProblem(problem_of(content, response.status_code), retry_after=retry_after)
-    raise TransportError(f"the CA answered with HTTP status {response.status_code} and no reason")
+    raise TransportError(
+        f"the CA answered with HTTP status {response.status_code} and no reason", retry_after=retry_after
+    )
 
 
 def problem_of(content: Json, status: int = 0) -> Problem:
-    """A problem document from the CA (RFC 7807, RFC 8555 §6.7.1), in printable text."""
+    """A problem document from the CA (RFC 7807, RFC 8555 §6.7.1), in legible text."""
     inner = content.get("subproblems")
     identifier = content.get("identifier")
     return Problem(
-        type=printable(content.get("type", "about:blank"), 120),
-        detail=printable(content.get("detail", "")),
+        type=legible(content.get("type", "about:blank"), 120),
+        detail=legible(content.get("detail", "")),
         status=status,
-        identifier=printable(identifier.get("value", ""), 255) if isinstance(identifier, dict) else "",
+        identifier=legible(identifier.get("value", ""), 255) if isinstance(identifier, dict) else "",
         subproblems=tuple(
             problem_of({**part, "subproblems": None}) for part in inner[:_SUBPROBLEMS] if isinstance(part, dict)
         )

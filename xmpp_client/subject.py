@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 
-from xmpp_client.errors import VerificationError, printable
+from xmpp_client.errors import VerificationError, legible
 
 __all__ = ["SAN", "SubjectName", "load_chain", "names_of"]
 
@@ -32,7 +32,7 @@ class SubjectName:
     kind: str
     """`dNSName`, `SRVName`, `xmppAddr`, or another kind's name or object identifier."""
     value: str
-    """As in the certificate, made printable."""
+    """As in the certificate, made legible."""
 
 
 def names_of(certificate: x509.Certificate) -> tuple[SubjectName, ...]:
@@ -46,15 +46,15 @@ def names_of(certificate: x509.Certificate) -> tuple[SubjectName, ...]:
 
 def _name(entry: x509.GeneralName) -> SubjectName:
     if isinstance(entry, x509.DNSName):
-        return SubjectName("dNSName", printable(entry.value))
+        return SubjectName("dNSName", legible(entry.value))
     if not isinstance(entry, x509.OtherName):
-        return SubjectName(type(entry).__name__, printable(entry.value))
+        return SubjectName(type(entry).__name__, legible(entry.value))
     oid = entry.type_id.dotted_string
     if oid == SRV_NAME:
-        return SubjectName("SRVName", printable(asn1.decode_der(asn1.IA5String, entry.value).as_str()))
+        return SubjectName("SRVName", legible(asn1.decode_der(asn1.IA5String, entry.value).as_str()))
     if oid == XMPP_ADDR:
-        return SubjectName("xmppAddr", printable(asn1.decode_der(str, entry.value)))
-    return SubjectName(f"otherName {oid}", printable(entry.value.hex()))
+        return SubjectName("xmppAddr", legible(asn1.decode_der(str, entry.value)))
+    return SubjectName(f"otherName {oid}", legible(entry.value.hex()))
 
 
 def load_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
@@ -74,7 +74,7 @@ def load_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
         x509.UnsupportedGeneralNameType,
         UnsupportedAlgorithm,
     ) as error:
-        raise VerificationError(f"the chain cannot be parsed: {printable(error, 200)}") from error
+        raise VerificationError(f"the chain cannot be parsed: {legible(error, 200)}") from error
     return chain
 
 

@@ -25,7 +25,7 @@ from josepy.jwk import JWK
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from xmpp_client.errors import ProtocolError, TransportError, printable
+from xmpp_client.errors import ProtocolError, TransportError, legible
 
 __all__ = ["BODY_LIMIT", "Network", "Origin", "object_of"]
 
@@ -58,7 +58,7 @@ class Origin:
                 return url
         except ValueError:
             pass
-        raise ProtocolError(f"the CA points to {printable(url, 120)!r}, which is not on {self.host}:{self.port}")
+        raise ProtocolError(f"the CA points to {legible(url, 120)!r}, which is not on {self.host}:{self.port}")
 
 
 class _Guard(HTTPAdapter):
@@ -85,7 +85,7 @@ class _Guard(HTTPAdapter):
 
     def _read(self, response: requests.Response) -> bytes:
         if 300 <= response.status_code < 400:  # noqa: PLR2004 - RFC 9110 §15.4
-            raise ProtocolError(f"the CA redirects {printable(response.url, 120)}; redirects are not followed")
+            raise ProtocolError(f"the CA redirects {legible(response.url, 120)}; redirects are not followed")
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise ProtocolError("the CA compresses its answer, which was not asked for")
         body = b""
@@ -155,7 +155,12 @@ class Network(ClientNetwork):
 
     def _signed(self, url: str, payload: dict[str, Any] | None, accept: str) -> requests.Response:
         wrapped = None if payload is None else _Payload(payload)
-        body = self._wrap_in_jws(wrapped, self._get_nonce(url, self._nonce_url), url)
+        if not self._nonces:
+            fresh = self._send_request("HEAD", self._nonce_url)
+            if not fresh.ok:
+                return fresh  # refused before it was sent: judged like any other answer
+            self._add_nonce(fresh)
+        body = self._wrap_in_jws(wrapped, self._nonces.pop(), url)
         headers = {"Content-Type": self.JOSE_CONTENT_TYPE, "Accept": accept}
         response = self._send_request("POST", url, data=body, headers=headers)
         if self.REPLAY_NONCE_HEADER in response.headers:
@@ -166,11 +171,11 @@ class Network(ClientNetwork):
         try:
             return send()
         except requests.exceptions.SSLError as error:
-            raise TransportError(f"the CA's TLS certificate is not trusted: {printable(error, 200)}") from error
+            raise TransportError(f"the CA's TLS certificate is not trusted: {legible(error, 200)}") from error
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise TransportError(f"no answer from the CA: {printable(error, 300)}") from error
+            raise TransportError(f"no answer from the CA: {legible(error, 300)}") from error
         except acme_errors.Error as error:
-            raise ProtocolError(f"the CA gave no usable nonce: {printable(error, 200)}") from error
+            raise ProtocolError(f"the CA gave no usable nonce: {legible(error, 200)}") from error
 
 
 def object_of(body: bytes) -> dict[str, Any]:

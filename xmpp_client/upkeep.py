@@ -67,7 +67,8 @@ def outlook(config: Config, certificate: Certificate, now: datetime) -> Outlook:
         not_after=meta.not_after,
         renew_at=meta.renew_at,
         revoked=version.marked("revoked"),
-        names_changed=set(meta.names) != set(certificate.domains),
+        changed=(set(meta.names), meta.profile, meta.directory)
+        != (set(certificate.domains), certificate.profile, config.directory),
     )
     uninstalled = bool(certificate.server) and not version.marked("installed")
     return Outlook(certificate, lineage, version, due, uninstalled)

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
-from xmpp_client.errors import ConfigError, VerificationError, printable
+from xmpp_client.errors import ConfigError, VerificationError, legible
 from xmpp_client.keys import PrivateKey
 from xmpp_client.names import to_a_label
 from xmpp_client.subject import SubjectName, load_chain, names_of
@@ -84,19 +84,22 @@ def _check_leaf(leaf: x509.Certificate, key: PrivateKey, names: tuple[str, ...])
     dns = [name.value for name in subject if name.kind == "dNSName"]
     _require(
         sorted(dns) == sorted(names),
-        f"the certificate is for {printable(', '.join(dns) or 'no name', 200)}, but {', '.join(names)} was ordered",
+        f"the certificate is for {legible(', '.join(dns) or 'no name', 200)}, but {', '.join(names)} was ordered",
     )
     for name in subject:
         _require(_is_ours(name, names), f"the certificate holds the {name.kind} {name.value!r}, which is not ours")
+    # A name of more than 64 characters is too long for a CN (RFC 5280 Appendix A.1): the serial stands in for it.
+    harmless = {(x509.NameOID.COMMON_NAME, name) for name in names}
+    harmless.add((x509.NameOID.SERIAL_NUMBER, f"{leaf.serial_number:x}"))
     for attribute in leaf.subject:
         _require(
-            attribute.oid == x509.NameOID.COMMON_NAME and attribute.value in names,
+            (attribute.oid, attribute.value) in harmless,
             "the certificate's subject says something that was not ordered",
         )
 
 
 def _is_ours(name: SubjectName, names: tuple[str, ...]) -> bool:
-    """Whether a name follows from the ordered ones (design §2)."""
+    """Whether a name follows from the ordered ones: as itself, as a service of XMPP, or as an XMPP address."""
     if name.kind == "dNSName":
         return name.value in names
     if name.kind == "SRVName":

@@ -9,9 +9,9 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from challenges.base import TOKEN
 from xmpp_client import durable
 from xmpp_client.errors import StateError
-from xmpp_client.orders import TOKEN
 
 __all__ = ["Webroot"]
 

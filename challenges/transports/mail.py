@@ -2,7 +2,7 @@
 
 Composing refuses every control character before a header is built; parsing takes bytes from strangers, so it has a
 size limit, raises nothing but ValueError and believes no header it has not matched as a whole. RFC 5322, RFC 3834
-(Auto-Submitted), RFC 2045 ff.; what the mail says is the project's protocol for email-01.
+(Auto-Submitted), RFC 2045 ff.; what the mail says is in docs/reference/email-01.md.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from email.utils import format_datetime
 
 import idna
 
-from challenges.text import CONTROLS, printable
+from challenges.text import ADDRESS, CONTROLS, DOMAIN, printable
 
 __all__ = ["LABEL", "SIZE_LIMIT", "ChallengeMail", "ReceivedMail", "compose", "parse", "short_thumbprint"]
 
@@ -31,9 +31,8 @@ SIZE_LIMIT = 256 * 1024
 
 # One long URL in a header is left in one piece: folding would turn it into encoded words.
 _POLICY = email.policy.SMTP.clone(max_line_length=900)
-_DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS = rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_DOMAIN}"
 _URL = re.compile(r"https?://[!-~]{1,800}")
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +84,13 @@ def compose(mail: ChallengeMail) -> bytes:
     """The message with CRLF line ends, only ASCII octets. Raises ValueError for a value that would break it."""
     _refuse_controls(mail)
     message = EmailMessage(policy=_POLICY)
-    message["From"] = Address(mail.ca, addr_spec=_checked(_ADDRESS, mail.sender, "sender"))
-    message["To"] = Address(addr_spec=_checked(_ADDRESS, mail.recipient, "recipient"))
-    message["Subject"] = f"Code for a certificate for {_checked(_DOMAIN, mail.identifier, 'identifier')}"
+    message["From"] = Address(mail.ca, addr_spec=_checked(ADDRESS, mail.sender, "sender"))
+    message["To"] = Address(addr_spec=_checked(ADDRESS, mail.recipient, "recipient"))
+    message["Subject"] = f"Code for a certificate for {_checked(DOMAIN, mail.identifier, 'identifier')}"
     message["Date"] = format_datetime(mail.sent)
-    local = _checked(r"[A-Za-z0-9_-]{1,64}", mail.message_id, "Message-ID")
+    local = _checked(_MESSAGE_ID, mail.message_id, "Message-ID")
     message["Message-ID"] = f"<{local}@{mail.sender.rpartition('@')[2]}>"
-    message["ACME-Challenge"] = _checked(_URL.pattern, mail.challenge_url, "challenge URL")
+    message["ACME-Challenge"] = _checked(_URL, mail.challenge_url, "challenge URL")
     message["Auto-Submitted"] = "auto-generated; type=acme"  # RFC 3834 §5, RFC 8823 §3
     body = _body(mail)
     # 7bit where it can be, so that a person reads the file as it lies in a Maildir; never 8BITMIME.
@@ -107,8 +106,8 @@ def _refuse_controls(mail: ChallengeMail) -> None:
                 raise ValueError(f"{field.name} holds a control character")
 
 
-def _checked(pattern: str, value: str, what: str) -> str:
-    if not re.fullmatch(pattern, value):
+def _checked(pattern: re.Pattern[str], value: str, what: str) -> str:
+    if not pattern.fullmatch(value):
         raise ValueError(f'the {what} "{printable(value, 80)}" cannot stand in a mail')
     return value
 
@@ -187,7 +186,7 @@ def _challenge_url(message: Message) -> str:
 
 
 # A display name without "<", or a quoted one: two readers of the header must not see two senders.
-_FROM = re.compile(rf'(?:(?:[^"<>,;:@]*|"[^"\\<>]*") ?<({_ADDRESS})>|({_ADDRESS}))')
+_FROM = re.compile(rf'(?:(?:[^"<>,;:@]*|"[^"\\<>]*") ?<({ADDRESS.pattern})>|({ADDRESS.pattern}))')
 
 
 def _sender(message: Message) -> str:
@@ -199,7 +198,7 @@ def _sender(message: Message) -> str:
 
 def _recipients(message: Message) -> tuple[str, ...]:
     values = [value for name in ("To", "Cc", "Delivered-To") for value in _headers(message, name)]
-    found = (_with_lower_domain(address) for value in values for address in re.findall(_ADDRESS, value))
+    found = (_with_lower_domain(address) for value in values for address in ADDRESS.findall(value))
     return tuple(dict.fromkeys(found))
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from challenges import registry
-from challenges.base import BadResponse, ChallengeType, Error, Fault, Identifier, Outcome, Progress, Tools, Verdict
+from challenges.base import BadResponse, Begun, ChallengeType, Error, Fault, Identifier, Outcome, Tools, Verdict
 from tests.challenges.parts import CA, THUMBPRINT, TOKEN, Network, Outbox, Publisher, Reader, make_task
 
 TYPES = sorted(registry().items())
@@ -44,13 +44,13 @@ def test_what_cannot_be_proved_is_not_offered(name, challenge, identifier):
 def test_7_5_1_any_payload_makes_progress_or_is_a_bad_response(name, challenge, payload):
     outbox = Outbox()
     try:
-        progress = challenge.begin(offered(challenge), payload, outbox, CA)
+        begun = challenge.begin(offered(challenge), payload, outbox, CA)
     except BadResponse as error:
         assert str(error).isprintable()  # noqa: PT017 - either way is right
         assert outbox.mails == []
     else:
-        assert isinstance(progress, Progress)
-        assert json.loads(json.dumps(progress.state)) == progress.state
+        assert isinstance(begun, Begun)
+        assert json.loads(json.dumps(begun.state)) == begun.state
 
 
 def test_begin_changes_no_value_that_it_was_given(name, challenge):
@@ -82,7 +82,7 @@ def test_clean_up_does_not_need_present_to_have_run(name, challenge):
 def test_7_5_1_what_a_responder_presents_is_what_begin_takes(name, challenge):
     task = offered(challenge)
     payload = challenge.respond(task, TOOLS).present()
-    assert isinstance(challenge.begin(task, json.loads(json.dumps(payload)), Outbox(), CA), Progress)
+    assert isinstance(challenge.begin(task, json.loads(json.dumps(payload)), Outbox(), CA), Begun)
 
 
 def test_no_state_holds_the_token_or_the_thumbprint(name, challenge):

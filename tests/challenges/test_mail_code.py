@@ -6,12 +6,14 @@ import base64
 import hashlib
 import string
 import textwrap
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from challenges.mail_code import answer, check_group, format_code, new_code, parse_code
+from tests.challenges.parts import THUMBPRINT, TOKEN
 
 CODE = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 ALPHABET = string.ascii_uppercase + "234567"
@@ -122,3 +124,10 @@ def test_any_text_is_a_code_or_a_typing_error(text):
 def test_the_answer_is_the_sha_256_over_code_and_half():
     digest = hashlib.sha256(f"{CODE}token2.thumb".encode()).digest()
     assert answer(CODE, "token2.thumb") == base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def test_the_example_in_the_documentation_is_right():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "email-01.md").read_text("utf-8")
+    assert {TOKEN, THUMBPRINT, format_code(CODE), answer(CODE, f"{TOKEN}.{THUMBPRINT}")} <= set(
+        page.replace("`", " ").replace('"', " ").split()
+    )

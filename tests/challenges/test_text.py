@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from challenges.text import printable
+from challenges.text import ADDRESS, printable
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,28 @@ from challenges.text import printable
 )
 def test_only_printable_ascii_on_one_line_is_left(text, limit, shown):
     assert printable(text, limit) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("postmaster@example.org", True),
+        ("acme=ca@x.org", True),
+        ("a.!#$%&'*+/=?^_{|}~-b@localhost", True),
+        ("a@" + "b." * 126 + "c", True),
+        ("a@" + "b." * 127 + "c", False),
+        ("a" * 65 + "@x.org", False),
+        ("`id`@x.org", False),
+        ("a b@x.org", False),
+        ("a@x..org", False),
+        ("a@-x.org", False),
+        ("a@x.org\n", False),
+        ("\u00e4@x.org", False),
+        ("x.org", False),
+    ],
+)
+def test_an_address_is_atoms_and_ldh_labels(text, fits):
+    assert (ADDRESS.fullmatch(text) is not None) == fits
 
 
 @given(st.text() | st.binary(), st.integers(0, 300))

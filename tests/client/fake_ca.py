@@ -147,7 +147,7 @@ class FakeCa:
             self.accounts[url] = {
                 "key": key,
                 "contact": payload.get("contact", []),
-                "agreed": payload["termsOfServiceAgreed"],
+                "agreed": payload.get("termsOfServiceAgreed"),
             }
         return reply({"status": "valid", "contact": self.accounts[url]["contact"]}, 200 if known else 201, Location=url)
 
@@ -203,10 +203,10 @@ class FakeCa:
         if payload is not None:
             task = self.tasks[number]
             ca = Ca("Fake CA", "acme@ca.test", lambda value: value, "https://ca.test/report")
-            progress = TYPES[kind].begin(task, payload, self, ca)
-            self.tasks[number] = task = replace(task, state=progress.state)
+            begun = TYPES[kind].begin(task, payload, self, ca)
+            self.tasks[number] = task = replace(task, state=begun.state)
             challenge["status"] = "processing"
-            if progress.due:
+            if begun.due:
                 self._validate(task, number, kind, authorization, challenge)
         return reply(challenge)
 

@@ -35,24 +35,27 @@ class Pki:
             .sign(signer, hashes.SHA256())
         )
 
-    def builder(self, name, issuer, key, life, *, start=None):
-        subject = [x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else []
+    def builder(self, name, issuer, key, life, *, start=None, subject=None, serial=None):
+        if subject is None:
+            subject = [x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else []
         start = start or self.now - timedelta(hours=1)
         return (
             x509.CertificateBuilder()
             .subject_name(x509.Name(subject))
             .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
             .public_key(key)
-            .serial_number(x509.random_serial_number())
+            .serial_number(serial or x509.random_serial_number())
             .not_valid_before(start)
             .not_valid_after(start + life)
         )
 
-    def leaf(self, key, names, *, cn=None, life=timedelta(days=45), start=None, extra=(), ca=False, signer=None):
+    def leaf(
+        self, key, names, *, cn=None, life=timedelta(days=45), start=None, extra=(), ca=False, signer=None, **more
+    ):
         san = [x509.DNSName(name) for name in names]
         for name in names:
             san += [srv_name(f"_xmpp-server.{name}"), xmpp_addr(x509_u(name))]
-        builder = self.builder(names[0] if cn is None else cn, "Fake Intermediate", key, life, start=start)
+        builder = self.builder(names[0] if cn is None else cn, "Fake Intermediate", key, life, start=start, **more)
         builder = builder.add_extension(x509.SubjectAlternativeName([*san, *extra]), critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]

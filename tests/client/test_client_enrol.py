@@ -9,7 +9,7 @@ import pytest
 
 from challenges import registry
 from challenges.base import Identifier, Tools
-from challenges.email_01 import format_code
+from challenges.mail_code import format_code
 from challenges.transports.mail import parse
 from tests.client.conftest import FOUR
 from tests.client.fake_ca import Answer, reply
@@ -78,7 +78,7 @@ def test_9444_without_subdomains_in_the_directory_each_name_is_proven(ca, sessio
     ca.subdomains = False
     session.register((), agree_terms=True)
     enrol(session, wanted(names=FOUR[:2]), tools, registry())
-    assert [mail.to for mail in ca.mails] == ["postmaster@conference.example.org", "postmaster@example.org"]
+    assert [mail.to for mail in ca.mails] == ["postmaster@example.org", "postmaster@example.org"]
     assert all("ancestorDomain" not in i for i in ca.orders["1"]["payload"]["identifiers"])
 
 
@@ -143,6 +143,31 @@ def test_while_a_code_is_waited_for_the_end_of_its_challenge_is_noticed(ca, acco
     ca.rules["authorization"] = refuse
     with pytest.raises(ChallengeFailed, match="no such mailbox"):
         enrol(account, wanted(), replace(tools, timeout=30.0), registry())
+
+
+@pytest.mark.parametrize("pause", [Answer(502, b"<html>"), Answer(503, b"", {"Retry-After": "0"}), None])
+def test_a_pause_of_the_ca_while_a_code_is_waited_for_is_told_and_ends_nothing(
+    ca, account, tools, monkeypatch, tmp_path, pause
+) -> None:
+    monkeypatch.setattr("xmpp_client.proof.WATCH", 0.02)
+    maildir, ca.maildir = ca.maildir, None
+    busy = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "busy"}
+    pause = pause or Answer(503, json.dumps(busy).encode(), {"Retry-After": "0"})
+    refusals = [2 * account.policy.tries]
+
+    def refuse(request):
+        if not ca.mails or not refusals[0]:
+            return None
+        refusals[0] -= 1
+        if not refusals[0]:
+            (maildir / "new").mkdir(parents=True)
+            (maildir / "new" / "1.late").write_bytes(ca.mails[0].content)
+        return pause
+
+    ca.rules["authorization"] = refuse
+    told = Told()
+    assert enrol(account, wanted(), replace(tools, timeout=30.0), registry(), told).chain
+    assert len(told.troubles) == 1  # the same trouble is told once
 
 
 def test_a_mailbox_that_is_not_offered_is_said_before_any_mail(ca, account, tools) -> None:

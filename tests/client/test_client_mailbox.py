@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from challenges.email_01 import check_group, format_code
+from challenges.mail_code import check_group, format_code
 from challenges.transports.mail import ChallengeMail, compose
-from xmpp_client.errors import StateError
-from xmpp_client.mailbox import MaildirReader, SpoolReader, TypedReader, drop
+from xmpp_client.cli.terminal import Lines, Prompter
+from xmpp_client.errors import ChallengeFailed, StateError
+from xmpp_client.mailbox import MaildirReader, SpoolReader, TypedReader, challenge_mail, drop
 from xmpp_client.progress import Progress
 from xmpp_client.webroot import Webroot
 
@@ -35,7 +36,7 @@ def read(tmp_path, url: str = URL, sender: str = FROM, box: str = BOX) -> str:
 
 
 @pytest.mark.parametrize("folder", ["new", "cur"])
-def test_3_the_code_is_found_in_new_and_cur_and_the_mail_stays(maildir, tmp_path, folder) -> None:
+def test_email_01_the_code_is_found_in_new_and_cur_and_the_mail_stays(maildir, tmp_path, folder) -> None:
     message = mailbox.MaildirMessage(RAW)
     message.set_subdir(folder)
     maildir.add(message)
@@ -55,13 +56,13 @@ def test_3_the_code_is_found_in_new_and_cur_and_the_mail_stays(maildir, tmp_path
         (RAW + b"x" * 300_000, "no mail with the code"),
     ],
 )
-def test_3_a_mail_that_is_not_believable_is_left_alone(maildir, tmp_path, raw, said) -> None:
+def test_email_01_a_mail_that_is_not_believable_is_left_alone(maildir, tmp_path, raw, said) -> None:
     maildir.add(raw)
     with pytest.raises(TimeoutError, match=said):
         read(tmp_path)
 
 
-def test_3_of_two_mails_the_one_to_our_mailbox_counts(maildir, tmp_path) -> None:
+def test_email_01_of_two_mails_the_one_to_our_mailbox_counts(maildir, tmp_path) -> None:
     other = CODE[::-1]
     for box, code in (("hostmaster@example.org", other), (BOX, CODE)):
         maildir.add(compose(replace(MAIL, recipient=box, code=format_code(code))))
@@ -86,6 +87,38 @@ def test_old_mail_links_and_folders_are_not_opened(maildir, tmp_path) -> None:
         read(tmp_path)
 
 
+def test_a_mail_that_is_moved_just_when_it_is_opened_is_found_where_it_went(
+    maildir, tmp_path, frozen, monkeypatch
+) -> None:
+    key = maildir.add(RAW)
+    new, cur = (tmp_path / "Maildir" / folder for folder in ("new", "cur"))
+    opened = []
+    really = os.open
+
+    def moved_first(path, *args) -> int:
+        opened.append(path)
+        if len(opened) == 1:
+            (new / key).rename(cur / f"{key}:2,S")
+        return really(path, *args)
+
+    monkeypatch.setattr("os.open", moved_first)
+    reader = MaildirReader(tmp_path / "Maildir", frozen.clock())
+    assert reader.code(URL, FROM, BOX, 5.0) == CODE
+    assert opened == [new / key, cur / f"{key}:2,S"]
+
+
+def test_a_mail_is_opened_once_however_often_the_code_is_asked_for(maildir, tmp_path, frozen, monkeypatch) -> None:
+    maildir.add(b"From: a@b.test\n\nhello")
+    opened = []
+    really = os.open
+    monkeypatch.setattr("os.open", lambda path, *args: opened.append(path) or really(path, *args))
+    reader = MaildirReader(tmp_path / "Maildir", frozen.clock())
+    for _ in range(3):
+        with pytest.raises(TimeoutError, match="looked at 1 "):
+            reader.code(URL, FROM, BOX, 5.0)
+    assert len(opened) == 1
+
+
 def test_a_maildir_that_is_not_there_yet_is_waited_for(tmp_path, frozen) -> None:
     def arrive(seconds: float) -> None:
         frozen.sleep(seconds)
@@ -99,7 +132,7 @@ def test_a_maildir_that_is_not_there_yet_is_waited_for(tmp_path, frozen) -> None
 
 def test_the_pipe_s_spool_gives_the_code_of_its_challenge_only(tmp_path) -> None:
     spool = tmp_path / "spool"
-    assert drop(spool, RAW) == URL
+    drop(spool, challenge_mail(RAW))
     (kept,) = spool.iterdir()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o640
     assert SpoolReader(spool).code(URL, FROM, BOX, 0.0) == CODE
@@ -110,7 +143,7 @@ def test_the_pipe_s_spool_gives_the_code_of_its_challenge_only(tmp_path) -> None
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"challenge": 1, "from": 2, "code": 3}', b"[" * 100_000])
 def test_what_others_put_into_the_spool_is_not_believed(tmp_path, content) -> None:
-    drop(tmp_path, RAW)
+    drop(tmp_path, challenge_mail(RAW))
     (kept,) = tmp_path.iterdir()
     kept.write_bytes(content)
     with pytest.raises(TimeoutError):
@@ -119,15 +152,15 @@ def test_what_others_put_into_the_spool_is_not_believed(tmp_path, content) -> No
 
 def test_a_damaged_code_is_not_kept_and_old_ones_are_removed(tmp_path) -> None:
     with pytest.raises(ValueError, match="typing error"):
-        drop(tmp_path / "spool", compose(replace(MAIL, code=format_code(CODE)[:-1] + "A")))
-    drop(tmp_path, RAW)
+        challenge_mail(compose(replace(MAIL, code=format_code(CODE)[:-1] + "A")))
+    drop(tmp_path, challenge_mail(RAW))
     (old,) = tmp_path.glob("*.json")
     os.utime(old, (0, 0))
-    drop(tmp_path, compose(replace(MAIL, challenge_url=URL + "2")))
+    drop(tmp_path, challenge_mail(compose(replace(MAIL, challenge_url=URL + "2"))))
     assert not old.exists()
     (tmp_path / "file").touch()
     with pytest.raises(StateError, match="cannot be kept"):
-        drop(tmp_path / "file", RAW)
+        drop(tmp_path / "file", challenge_mail(RAW))
 
 
 class Told(Progress):
@@ -138,13 +171,32 @@ class Told(Progress):
         self.troubles.append(text)
 
 
-def test_3_a_typing_error_is_found_before_it_costs_a_try() -> None:
+def test_email_01_a_typing_error_is_found_before_it_costs_a_try() -> None:
     lines = iter(["", CODE + "AAAA", f"'{format_code(CODE).lower()}'\n"])
     told = Told()
     reader = TypedReader(lambda question, timeout: next(lines), told)
     assert reader.code(URL, FROM, BOX, 9.0) == CODE
     assert len(told.troubles) == 2
     assert check_group(CODE) not in " ".join(told.troubles)
+
+
+def test_what_is_typed_is_taken_line_by_line_without_blank_ones_to_the_very_end() -> None:
+    keyboard, fingers = os.pipe()
+    prompter = Prompter(Lines(quiet=True), keyboard)
+    try:
+        os.write(fingers, b"\r\n \none\ntwo\nthr")
+        assert [prompter("?", 5.0).strip() for _ in range(2)] == ["one", "two"]
+        with pytest.raises(TimeoutError):
+            prompter("?", 0.0)
+        os.write(fingers, b"ee")
+    finally:
+        os.close(fingers)
+    try:
+        assert prompter("?", 5.0).strip() == "three"
+        with pytest.raises(ChallengeFailed, match="ended before"):
+            prompter("?", 5.0)
+    finally:
+        os.close(keyboard)
 
 
 def test_8_3_a_token_is_a_file_name_only_if_it_is_base64url(tmp_path) -> None:

@@ -15,7 +15,7 @@ from xmpp_client import renewal
 from xmpp_client.clock import from_text, to_text
 from xmpp_client.config import SETTINGS, Config, load, parse
 from xmpp_client.enrol import order_identifiers
-from xmpp_client.errors import ConfigError, Problem, printable
+from xmpp_client.errors import ConfigError, Problem, legible
 from xmpp_client.names import to_a_label, to_u_label, top_ancestors
 from xmpp_client.session import RetryPolicy
 from xmpp_client.settings import TableError
@@ -83,8 +83,8 @@ def test_renewal_begins_at_two_thirds_or_half_of_a_life_under_ten_days(life, at)
         (45, {}, renewal.Reason.EXPIRED),
         (400, {"revoked": True}, renewal.Reason.EXPIRED),
         (1, {"revoked": True}, renewal.Reason.REVOKED),
-        (1, {"names_changed": True}, renewal.Reason.NAMES),
-        (1, {"names_changed": True, "revoked": True}, renewal.Reason.REVOKED),
+        (1, {"changed": True}, renewal.Reason.CHANGED),
+        (1, {"changed": True, "revoked": True}, renewal.Reason.REVOKED),
         (-3, {}, None),
     ],
 )
@@ -114,7 +114,7 @@ def test_renewal_always_begins_within_the_life_and_before_the_emergency(start, l
 
 @given(st.text(max_size=700))
 def test_foreign_text_comes_out_printable_and_short(text) -> None:
-    shown = printable(text)
+    shown = legible(text)
     assert shown.isprintable()
     assert len(shown) <= 500
 
@@ -157,7 +157,7 @@ MAIL = "[certificate.mail]\n"
 def test_the_shortest_configuration_has_defaults_that_are_right_for_most() -> None:
     config = parse(tomllib.loads(BASE + CERT + MAIL))
     (certificate,) = config.certificate
-    assert (config.state, config.spool_path) == (Path("/var/lib/xmpp-cert"), Path("/var/lib/xmpp-cert/mail"))
+    assert (config.state, config.spool) == (Path("/var/lib/xmpp-cert"), None)
     assert (certificate.name, certificate.challenges) == ("example.org", ("email-01",))
     assert certificate.prosody.folder == Path("/etc/prosody/xmpp-cert")
 
@@ -194,6 +194,7 @@ def test_challenges_follow_from_what_is_set_up_or_are_chosen() -> None:
         (BASE + CERT + MAIL + 'reader = "imap"\n', "certificate[0].mail.reader"),
         (BASE + CERT + MAIL + 'reader = "maildir"\n', "certificate[0].mail.path"),
         (BASE + CERT + MAIL + 'path = "/x"\n', "certificate[0].mail.path"),
+        (BASE + CERT + MAIL + 'reader = "pipe"\n', "spool"),
         (BASE + CERT + MAIL + "timeout = 0\n", "certificate[0].mail.timeout"),
         (BASE + CERT + MAIL + "timeout = true\n", "certificate[0].mail.timeout"),
         (BASE + CERT + 'server = "tigase"\n' + MAIL, "certificate[0].server"),

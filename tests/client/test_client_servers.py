@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import stat
 import sys
@@ -19,7 +21,7 @@ from xmpp_client.config import FilesServer
 from xmpp_client.errors import InstallError
 from xmpp_client.lineage import Lineage, Meta
 from xmpp_client.servers import Release, deploy
-from xmpp_client.servers.files import Files, address_of
+from xmpp_client.servers.files import Files, address_of, run
 from xmpp_client.servers.starttls import served_leaf
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -124,6 +126,16 @@ def test_the_files_are_copied_and_the_hook_gets_what_other_clients_give(release,
     assert words == ["$(touch /tmp/no); *"]  # no shell saw it
     assert lineage == str(release.lineage.live)
     assert domains.split() == told["domains"] == list(NAMES)
+
+
+def test_a_hook_that_leaves_a_daemon_behind_is_over_when_it_has_ended_itself(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("xmpp_client.servers.files.HOOK_TIMEOUT", 5.0)
+    out = tmp_path / "pid"
+    start = f"import subprocess; p = subprocess.Popen(['sleep', '600']); open('{out}', 'w').write(str(p.pid))"
+    try:
+        run((sys.executable, "-W", "ignore", "-c", start), {})
+    finally:
+        os.kill(int(out.read_text()), signal.SIGKILL)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,27 @@ def test_6_6_a_busy_ca_is_asked_again_after_the_time_it_names(ca, session, statu
     session.register((), agree_terms=True)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_7_2_a_ca_that_has_no_nonce_just_now_is_asked_again(ca, tmp_path, frozen, status) -> None:
+    left = [2]
+
+    def rule(request):
+        left[0] -= 1
+        return Answer(status, b"", {"Retry-After": "7"}) if left[0] >= 0 else None
+
+    ca.rules["new-nonce"] = rule
+    key = account_key(tmp_path / "account.pem")
+    Session(ca.directory, key, trust=ca.trust, clock=frozen.clock()).register((), agree_terms=True)
+    assert frozen.seconds == pytest.approx(14.0)
+
+
+def test_7_3_agreement_is_said_only_where_it_was_given(ca, session, tmp_path, quick) -> None:
+    session.register((), agree_terms=False)
+    other = Session(ca.directory, account_key(tmp_path / "other.pem"), trust=ca.trust, policy=quick)
+    other.register((), agree_terms=True)
+    assert [account["agreed"] for account in ca.accounts.values()] == [None, True]
+
+
 @pytest.mark.parametrize(
     "wait", ["3600", "1000000000", "9" * 30, "Wed, 01 Jan 2098 00:00:00 GMT"],
 )  # fmt: skip

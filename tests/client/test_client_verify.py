@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,27 @@ def test_the_certificate_that_was_ordered_passes_and_is_written_anew() -> None:
     assert check(chain(PKI.inter, PKI.root)).leaf
     assert check(chain(), roots=()).leaf
     assert check(chain().replace(b"\n", b"\r\n")).leaf
+
+
+def test_a_subject_of_the_certificates_own_serial_number_is_for_names_too_long_for_a_cn() -> None:
+    names = tuple(f"{'a' * 60}.{letter}.example.org" for letter in "bc")
+    serials = {"own": "2a", "another's": "2b", "in capitals": "2A"}
+
+    def made(serial: str) -> bytes:
+        subject = [x509.NameAttribute(NameOID.SERIAL_NUMBER, serial)]
+        return pem(PKI.leaf(KEY.public_key(), names, subject=subject, serial=0x2A)) + pem(PKI.inter)
+
+    def passes(serial: str) -> bool:
+        try:
+            verify(made(serial), key=KEY, names=names, roots=(PKI.root,), now=PKI.now)
+        except VerificationError as error:
+            assert "subject" in str(error)  # noqa: PT017 - either way is right
+            return False
+        return True
+
+    assert {whose: passes(serial) for whose, serial in serials.items()} == {
+        "own": True, "another's": False, "in capitals": False,
+    }  # fmt: skip
 
 
 OTHER = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), asn1.encode_der("admin@example.org"))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import grp
+import os
 import stat
+import subprocess
+import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -101,6 +105,24 @@ def test_files_have_their_mode_whatever_the_umask_and_older_keys_are_removed(tmp
     assert stat.S_IMODE((place / "privkey.pem").stat().st_mode) == 0o640
     assert stat.S_IMODE(place.stat().st_mode) == 0o750
     assert sorted(p.name for p in (tmp_path / "s2s").iterdir()) == [".example.org.3", ".example.org.4", "example.org"]
+
+
+def test_whoever_is_in_the_group_can_read_the_files_by_the_default_settings_and_nobody_else(tmp_path) -> None:
+    root = os.geteuid() == 0
+    group = next(g for g in grp.getgrall() if g.gr_gid) if root else grp.getgrgid(os.getegid())
+    with tempfile.TemporaryDirectory() as outside:
+        Path(outside).chmod(0o755)  # as /etc/prosody is
+        own = replace(settings(Path(outside), 9), group=group.gr_name)
+        Prosody(own).install(release(tmp_path / "state", Pki()))
+        key = Path(outside) / "s2s" / "example.org" / "privkey.pem"
+
+        def read(gid: int) -> int:
+            foreign = {"user": 65534, "group": gid, "extra_groups": []} if root else {}
+            return subprocess.run(["cat", key], check=False, capture_output=True, **foreign).returncode
+
+        assert read(group.gr_gid) == 0
+        if root:
+            assert read(65534 if group.gr_gid != 65534 else 65533) != 0
 
 
 def test_the_same_version_again_goes_beside_the_files_in_use(tmp_path) -> None:

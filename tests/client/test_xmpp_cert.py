@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+from challenges.mail_code import format_code
+from challenges.transports.mail import ChallengeMail, compose, parse
 from tests.client.conftest import FOUR
 from tests.client.fake_ca import Answer
 from tests.client.pki import pem
-from xmpp_client.mailbox import drop
+from xmpp_client.cli import terminal
+from xmpp_client.clock import SYSTEM
+from xmpp_client.config import load
+from xmpp_client.issuance import Workbench, issue
+from xmpp_client.lineage import Lineage
 
 
 def test_issue_proves_four_names_with_one_mail_and_keeps_the_lineage(ca, site) -> None:
@@ -95,8 +102,25 @@ def test_renew_replaces_what_is_due_and_what_was_revoked_and_what_has_other_name
     assert "it was revoked" in revoked.output
     fewer = site(domains=("example.org",))
     changed = fewer.run("renew")
-    assert "names have changed" in changed.output
+    assert "the configuration has changed" in changed.output
     assert own.live.readlink().name == "4"
+
+
+def test_renew_replaces_what_was_ordered_of_another_ca_or_by_another_profile(ca, site) -> None:
+    own = site()
+    own.run("issue")
+    config = own.path.read_text("utf-8")
+    ca.meta["profiles"]["xmpp-compat"] = "without xmppAddr"
+    for number, (old, new) in enumerate(
+        [('profile = "xmpp"', 'profile = "xmpp-compat"'), (ca.directory, f"{ca.directory}/new")], start=2
+    ):
+        config = config.replace(old, new)
+        own.path.write_text(config, "utf-8")
+        done = own.run("renew")
+        assert done.exit_code == 0, done.output
+        assert "the configuration has changed" in done.output
+        assert own.live.readlink().name == str(number)
+    assert own.run("renew", "--exit-code").exit_code == 3
 
 
 def test_renew_without_a_certificate_says_what_to_do_and_fails(ca, site) -> None:
@@ -115,6 +139,50 @@ def test_partial_failure_is_a_failure_and_the_rest_is_done(ca, site, tmp_path) -
     assert done.exit_code == 1
     assert "error: other.test: the CA does not list the profile 'nonesuch'" in done.output
     assert own.live.exists()
+
+
+def test_a_lineage_that_is_damaged_is_told_and_does_not_stop_the_others(ca, site, tmp_path) -> None:
+    own = site()
+    mail = f'[certificate.mail]\nreader = "maildir"\npath = "{tmp_path / "Maildir"}"\ntimeout = 5\n'
+    other = f'[[certificate]]\ndomains = ["other.test"]\n{mail}'
+    own.path.write_text(own.path.read_text("utf-8").replace("[[certificate]]", other + "[[certificate]]"), "utf-8")
+    assert own.run("issue").exit_code == 0
+    (own.state / "archive" / "other.test" / "1" / "meta.json").write_text("{")
+    for command in (["renew", "--force"], ["issue", "--force"]):
+        done = own.run(*command)
+        assert done.exit_code == 1
+        assert "error: other.test: " in done.output
+        assert "meta.json cannot be used" in done.output
+    assert own.live.readlink().name == "3"
+    idle = own.run("renew", "--exit-code")
+    assert idle.exit_code == 1
+    assert "nothing is due: example.org" in idle.output
+    status = own.run("status")
+    assert status.exit_code == 1
+    assert "error: other.test: " in status.output
+    assert "example.org: version 3 (kept: 1, 2, 3)" in status.output
+
+
+def test_status_as_json_has_the_damaged_too(ca, site) -> None:
+    own = site()
+    assert own.run("issue").exit_code == 0
+    (own.state / "archive" / "example.org" / "1" / "meta.json").write_text("{")
+    status = own.run("status", "--json")
+    assert status.exit_code == 1
+    (facts,) = json.loads(status.stdout)
+    assert facts["name"] == "example.org"
+    assert "meta.json cannot be used" in facts["error"]
+
+
+def test_a_damaged_old_version_is_in_nobodys_way(ca, site) -> None:
+    own = site()
+    for command in (["issue"], ["renew", "--force"]):
+        assert own.run(*command).exit_code == 0
+    serial = json.loads(own.run("status", "--json").stdout)[0]["serial"]
+    (own.state / "archive" / "example.org" / "1" / "meta.json").write_text("{")
+    done = own.run("status")
+    assert (done.exit_code, "version 2 (kept: 1, 2)" in done.output) == (0, True)
+    assert own.run("revoke", "example.org", "--serial", serial).exit_code == 0
 
 
 def test_revoke_an_old_version_by_its_number_and_by_its_serial(ca, site) -> None:
@@ -194,55 +262,64 @@ def test_the_terms_must_be_agreed_to_by_a_person(ca, site) -> None:
 
 
 def test_a_typed_code_may_be_mistyped_and_then_wrong_and_then_right(ca, site) -> None:
-    from challenges.email_01 import format_code
-    from challenges.transports.mail import parse
-
     own = site('[certificate.mail]\nreader = "typed"')
     wrong = format_code("A" * 32)
+    keyboard, fingers = os.pipe()
+    outbox = ca.mail
 
-    class Person:
-        """Types what it is told to; the right code once the mail is there."""
+    def type_at_once(mail) -> None:
+        outbox(mail)
+        os.write(fingers, f"not a code\n{wrong}\n\n{parse(mail.content).code.lower()}\n".encode())
 
-        def __init__(self) -> None:
-            self.turns = 0
-
-        def readline(self) -> str:
-            self.turns += 1
-            return ["not a code\n", f"{wrong}\n", f"{parse(ca.mails[0].content).code.lower()}\n"][self.turns - 1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        person = Person()
-        patch.setattr("xmpp_client.cli.terminal.sys.stdin", person)
-        patch.setattr("xmpp_client.cli.terminal._readable", lambda timeout: True)
-        from xmpp_client.cli import common, terminal
-        from xmpp_client.config import load
-        from xmpp_client.issuance import issue
-        from xmpp_client.lineage import Lineage
-
-        config = load(own.path)
-        bench = common.bench_for(config, terminal.Lines(quiet=True))
-        issue(bench, config.certificate[0], Lineage(config.state, "example.org"))
-    assert person.turns == 3
+    ca.mail = type_at_once
+    config = load(own.path)
+    lines = terminal.Lines(quiet=True)
+    workbench = Workbench(config, SYSTEM, lines, terminal.Prompter(lines, keyboard))
+    try:
+        issue(workbench, config.certificate[0], Lineage(config.state, "example.org"))
+    finally:
+        os.close(fingers)
+        os.close(keyboard)
     assert own.live.exists()
 
 
-def test_a_code_piped_by_the_mail_alias_is_found(ca, site) -> None:
-    own = site('[certificate.mail]\nreader = "pipe"\ntimeout = 10')
+def test_a_code_piped_by_the_mail_alias_is_found(ca, site, tmp_path) -> None:
+    own = site('[certificate.mail]\nreader = "pipe"\ntimeout = 10', top=f'spool = "{tmp_path / "spool"}"')
     outbox = ca.mail
+    given = []
 
     def alias(mail) -> None:
         outbox(mail)
-        drop(own.state / "mail", mail.content)  # what `xmpp-cert mail` does
+        given.append(own.run("mail", text=mail.content).exit_code)
 
     ca.mail = alias
     done = own.run("issue")
     assert done.exit_code == 0, done.output
+    assert given == [0]
 
 
-def test_mail_lets_other_mail_pass(site) -> None:
-    done = site().run("mail", text=b"From: a@b.test\r\n\r\nhello\r\n")
+@pytest.mark.parametrize("broken", [False, True])
+def test_mail_lets_other_mail_pass_whatever_the_configuration_is_like(site, broken) -> None:
+    own = site()
+    if broken:
+        own.path.unlink()
+    done = own.run("mail", text=b"From: a@b.test\r\n\r\nhello\r\n")
     assert done.exit_code == 0
     assert "not a challenge mail" in done.output
+
+
+def test_mail_that_is_ours_is_tried_again_later_where_it_cannot_be_kept(site, tmp_path) -> None:
+    sent = datetime(2026, 11, 23, tzinfo=UTC)
+    url = "https://ca.test/acme/challenge/1"
+    raw = compose(ChallengeMail("Fake CA", "acme@ca.test", "postmaster@example.org", url, "example.org",
+                                ("example.org",), "t" * 43, format_code("A" * 32), sent, sent + timedelta(hours=1),
+                                "https://ca.test/report", "m1"))  # fmt: skip
+    (tmp_path / "file").touch()
+    for top, said in (("", "`spool`"), (f'spool = "{tmp_path / "file"}"', "cannot be kept"), ("colour = 1", "colour")):
+        done = site(top=top).run("mail", text=raw)
+        assert done.exit_code == 75, done.output  # EX_TEMPFAIL of sysexits.h: the mail system keeps the mail
+        assert said in done.output
+    assert site(top=f'spool = "{tmp_path / "spool"}"').run("mail", text=raw).exit_code == 0
 
 
 @pytest.mark.parametrize(

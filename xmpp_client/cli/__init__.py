@@ -16,6 +16,7 @@ from typing import NoReturn
 import click
 
 from xmpp_client.cli import mail, maintain, revoke, show
+from xmpp_client.cli.common import explain
 from xmpp_client.config import DEFAULT_PATH
 from xmpp_client.errors import ClientError
 
@@ -36,19 +37,13 @@ class _Group(click.Group):
             click.echo("stopped: nothing was left half done", err=True)
             ctx.exit(INTERRUPTED)
         except ClientError as error:
-            _explain(str(error), error.hint)
+            explain(str(error), error.hint)
             ctx.exit(FAILED)
         except OSError as error:
             if error.errno == errno.EPIPE:  # who read our output has gone: click ends quietly
                 raise
-            _explain(f"{error.filename or 'the system'}: {error.strerror or error}", "")
+            explain(f"{error.filename or 'the system'}: {error.strerror or error}", "")
             ctx.exit(FAILED)
-
-
-def _explain(what: str, hint: str) -> None:
-    click.echo(f"error: {what}", err=True)
-    if hint:
-        click.echo(f"  next: {hint}", err=True)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xmpp_client import durable
-from xmpp_client.cli.common import bench_for, lock_path
+from xmpp_client.cli.common import explain, lock_path, workbench_for
 from xmpp_client.cli.terminal import Lines, progress_for
 from xmpp_client.clock import SYSTEM, to_text
 from xmpp_client.config import Certificate, Config, load
@@ -23,7 +23,7 @@ from xmpp_client.lineage import Lineage
 from xmpp_client.upkeep import Outlook, outlook
 
 if TYPE_CHECKING:
-    from xmpp_client.issuance import Bench
+    from xmpp_client.issuance import Workbench
 
 __all__ = ["IDLE", "install", "issue", "renew"]
 
@@ -43,10 +43,10 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="Say nothing unless so
 def issue(path: Path, names: tuple[str, ...], force: bool, quiet: bool) -> int:
     """Obtain and install the configured certificates that are missing or due (NAME: only these)."""
     config = load(path)
-    chosen = _chosen(config, names)
+    chosen, failed = _chosen(config, names)
     idle = [o for o in chosen if o.idle and not force]
     _tell_idle(idle, quiet=quiet)
-    return _work(config, [o for o in chosen if o not in idle], quiet=quiet, force=force)
+    return failed | _work(config, [o for o in chosen if o not in idle], quiet=quiet, force=force)
 
 
 @click.command()
@@ -58,16 +58,17 @@ def issue(path: Path, names: tuple[str, ...], force: bool, quiet: bool) -> int:
 def renew(path: Path, names: tuple[str, ...], force: bool, quiet: bool, exit_code: bool) -> int:
     """Renew what is due: the timer's command. Makes no network call when nothing is."""
     config = load(path)
-    chosen = _chosen(config, names)
+    chosen, failed = _chosen(config, names)
     missing = [o for o in chosen if o.version is None]
     for absent in missing:
-        click.echo(f"error: {absent.certificate.name} has no certificate yet\n  next: Run `xmpp-cert issue`.", err=True)
+        failed = 1
+        explain(f"{absent.certificate.name} has no certificate yet", "Run `xmpp-cert issue`.")
     idle = [o for o in chosen if o.idle and not force]
     _tell_idle(idle, quiet=quiet)
     rest = [o for o in chosen if o not in idle and o not in missing]
-    if not rest:
-        return 1 if missing else IDLE if exit_code else 0
-    return _work(config, rest, quiet=quiet, force=force) or (1 if missing else 0)
+    if not rest and exit_code:
+        return failed or IDLE
+    return failed | _work(config, rest, quiet=quiet, force=force)
 
 
 @click.command()
@@ -93,16 +94,23 @@ def install(path: Path, name: str, number: int | None, quiet: bool) -> int:
             lineage.switch(version)
         from xmpp_client import issuance  # noqa: PLC0415 - see the module's docstring
 
-        issuance.install(bench_for(config, progress), certificate, lineage, version)
+        issuance.install(workbench_for(config, progress), certificate, lineage, version)
         if not certificate.server:
             progress.step(f"{lineage.live} is version {version.number}; no `server` is configured")
     return 0
 
 
-def _chosen(config: Config, names: Iterable[str]) -> list[Outlook]:
+def _chosen(config: Config, names: Iterable[str]) -> tuple[list[Outlook], int]:
+    """The certificates today, and 1 if there was one that cannot be judged: it is told, the others go on."""
     now = SYSTEM.now()
-    certificates = [config.find(name) for name in names] or list(config.certificate)
-    return [outlook(config, certificate, now) for certificate in certificates]
+    found, failed = [], 0
+    for certificate in [config.find(name) for name in names] or config.certificate:
+        try:
+            found.append(outlook(config, certificate, now))
+        except StateError as error:
+            failed = 1
+            explain(f"{certificate.name}: {error}", error.hint)
+    return found, failed
 
 
 def _tell_idle(idle: Iterable[Outlook], *, quiet: bool) -> None:
@@ -121,9 +129,9 @@ def _work(config: Config, outlooks: list[Outlook], *, quiet: bool, force: bool) 
         return 0
     failed = 0
     with durable.lock(lock_path(config)), progress_for(quiet=quiet) as progress:
-        bench = bench_for(config, progress)
+        workbench = workbench_for(config, progress)
         for item in outlooks:
-            failed |= _one(item, progress, partial(_renew_one, bench, item.certificate, force=force))
+            failed |= _one(item, progress, partial(_renew_one, workbench, item.certificate, force=force))
     return failed
 
 
@@ -132,22 +140,21 @@ def _one(item: Outlook, progress: Lines, work: Callable[[], None]) -> int:
         work()
     except ClientError as error:
         progress.rest()
-        hint = f"\n  next: {error.hint}" if error.hint else ""
-        click.echo(f"error: {item.certificate.name}: {error}{hint}", err=True)
+        explain(f"{item.certificate.name}: {error}", error.hint)
         return 1
     return 0
 
 
-def _renew_one(bench: Bench, certificate: Certificate, *, force: bool) -> None:
-    """Issue and install one certificate, looking again whether it is needed: we may have waited for the lock."""
+def _renew_one(workbench: Workbench, certificate: Certificate, *, force: bool) -> None:
+    """Issue and install one certificate, if it is still needed: another run may have done it before we had the lock."""
     from xmpp_client import issuance  # noqa: PLC0415 - see the module's docstring
 
-    now = outlook(bench.config, certificate, bench.clock.now())
+    now = outlook(workbench.config, certificate, workbench.clock.now())
     if now.idle and not force:
         return
     version = now.version
     if version is None or now.due or force:
         reason = now.due.reason or ("as asked" if version else "it is the first")
-        bench.progress.step(f"{certificate.name}: a new certificate ({reason})")
-        version = issuance.issue(bench, certificate, now.lineage)
-    issuance.install(bench, certificate, now.lineage, version)
+        workbench.progress.step(f"{certificate.name}: a new certificate ({reason})")
+        version = issuance.issue(workbench, certificate, now.lineage)
+    issuance.install(workbench, certificate, now.lineage, version)

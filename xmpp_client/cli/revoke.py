@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from xmpp_client import durable
-from xmpp_client.cli.common import bench_for, lock_path
+from xmpp_client.cli.common import lock_path, workbench_for
 from xmpp_client.cli.terminal import progress_for
 from xmpp_client.config import load
 from xmpp_client.errors import StateError
@@ -40,7 +40,7 @@ def revoke(path: Path, name: str, number: int | None, serial: str | None, reason
     lineage = Lineage(config.state, config.find(name).name)
     with durable.lock(lock_path(config)), progress_for(quiet=False) as progress:
         version = _version(lineage, number, serial)
-        new = issuance.revoke(bench_for(config, progress), version, reason)
+        new = issuance.revoke(workbench_for(config, progress), version, reason)
         said = "revoked" if new else "was already revoked:"
         progress.step(f"{said} version {version.number} of {lineage.name}, serial {version.meta.serial}")
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
+from xmpp_client.cli.common import explain
 from xmpp_client.clock import SYSTEM
 from xmpp_client.config import load
 from xmpp_client.errors import StateError
@@ -49,26 +51,38 @@ def show(path: Path, name: str | None, number: int | None, as_json: bool) -> Non
 @click.command()
 @_json
 @click.pass_obj
-def status(path: Path, as_json: bool) -> None:
+def status(path: Path, as_json: bool) -> int:
     """List the configured certificates: versions, validity, when they are renewed, whether installed."""
     config = load(path)
     now = SYSTEM.now()
-    outlooks = [outlook(config, certificate, now) for certificate in config.certificate]
+    told: list[dict[str, Any]] = []
+    failed = 0
+    for certificate in config.certificate:
+        try:
+            told.append(_facts(outlook(config, certificate, now)))
+        except StateError as error:
+            failed = 1
+            told.append({"name": certificate.name, "error": str(error)})
+            explain(f"{certificate.name}: {error}", error.hint)
     if as_json:
-        plain = [o.to_json() | {"versions": [v.number for v in o.lineage.versions()]} for o in outlooks]
-        click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
-        return
-    for item in outlooks:
-        click.echo(_line(item))
+        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        return failed
+    for facts in told:
+        if "error" not in facts:
+            click.echo(_line(facts))
+    return failed
 
 
-def _line(item: Outlook) -> str:
-    facts = item.to_json()
-    if item.version is None:
+def _facts(item: Outlook) -> dict[str, Any]:
+    return item.to_json() | {"versions": item.lineage.numbers()}
+
+
+def _line(facts: dict[str, Any]) -> str:
+    if facts["version"] is None:
         return f"{facts['name']}: no certificate yet"
     state = f"due ({facts['due']})" if facts["due"] else f"renewal from {facts['renew_at']}"
     placed = {None: "", True: ", installed", False: ", NOT installed"}[facts["installed"]]
-    versions = ", ".join(str(version.number) for version in item.lineage.versions())
+    versions = ", ".join(map(str, facts["versions"]))
     return (
         f"{facts['name']}: version {facts['version']} (kept: {versions}), serial {facts['serial']}, "
         f"valid until {facts['not_after']}, {state}{placed}"

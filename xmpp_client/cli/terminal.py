@@ -6,7 +6,7 @@ Our own policy.
 
 from __future__ import annotations
 
-import io
+import os
 import select
 import sys
 from typing import Any, Self
@@ -17,6 +17,8 @@ from xmpp_client.errors import ChallengeFailed
 from xmpp_client.progress import Progress
 
 __all__ = ["Lines", "Prompter", "Spinner", "progress_for"]
+
+_LONGEST = 4096
 
 
 class Lines(Progress):
@@ -78,38 +80,50 @@ class Spinner(Lines):
 
 
 class Prompter:
-    """Asks for a line on stdin. A question that timed out is not printed again when it is asked again."""
+    """Asks for a line on stdin. A question that timed out is not printed again when it is asked again.
 
-    def __init__(self, progress: Lines) -> None:
+    It reads the descriptor itself: lines that Python's own stdin had buffered would not be seen by `select`.
+    """
+
+    def __init__(self, progress: Lines, source: int = 0) -> None:
         self._progress = progress
+        self._source = source
+        """A descriptor."""
+        self._typed = b""
         self._open = ""
 
     def __call__(self, question: str, timeout: float) -> str:
-        """The line. Raises TimeoutError after so many seconds, ChallengeFailed at the end of the input."""
+        """The next line that is not blank.
+
+        Raises TimeoutError when nothing comes for so many seconds, ChallengeFailed at the end of the input.
+        """
         if question != self._open:
             self._progress.rest()
             click.echo(f"{question}: ", nl=False, err=True)
             self._open = question
-        if not _readable(timeout):
+        while True:
+            line, end, rest = self._typed.partition(b"\n")
+            if not end and len(line) < _LONGEST:
+                self._typed += self._more(timeout)
+                continue
+            self._typed = rest
+            if line.strip():
+                self._open = ""
+                return line.decode("utf-8", "replace")
+
+    def _more(self, timeout: float) -> bytes:
+        """What was typed since; a last line without its end gets one."""
+        if not select.select([self._source], [], [], timeout)[0]:
             raise TimeoutError("no code was typed in time")
-        line = sys.stdin.readline()
-        self._open = ""
-        if not line:
-            raise ChallengeFailed(
-                "the input ended before a code was typed",
-                hint="Run this on a terminal, or set up another `mail.reader`.",
-            )
-        return line
+        part = os.read(self._source, _LONGEST)
+        if part or self._typed:
+            return part or b"\n"
+        raise ChallengeFailed(
+            "the input ended before a code was typed",
+            hint="Run this on a terminal, or set up another `mail.reader`.",
+        )
 
 
 def progress_for(*, quiet: bool) -> Lines:
     """The kind that fits: moving only on a terminal."""
     return Spinner() if sys.stderr.isatty() and not quiet else Lines(quiet=quiet)
-
-
-def _readable(timeout: float) -> bool:
-    """Whether stdin has a line, or an end, within so many seconds."""
-    try:
-        return bool(select.select([sys.stdin], [], [], timeout)[0])
-    except (io.UnsupportedOperation, ValueError):
-        return True  # not a descriptor: a read will tell

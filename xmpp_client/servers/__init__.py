@@ -1,7 +1,8 @@
 """Giving a certificate to an XMPP server: the contract of the adapters, and the steps that use it.
 
 A server must never be left with a certificate that it does not serve: what was installed is taken back then.
-Design §2 (server-to-server only where the server can tell), §5.8; our policy for what follows a failure.
+Our own policy: clients of a server may not trust the certificate, so it is for server-to-server streams where those
+can be told apart.
 """
 
 from __future__ import annotations

@@ -11,13 +11,14 @@ import json
 import os
 import pwd
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from xmpp_client import durable
 from xmpp_client.clock import to_text
 from xmpp_client.config import FilesServer
-from xmpp_client.errors import InstallError, printable
+from xmpp_client.errors import InstallError, legible
 from xmpp_client.servers import Release
 from xmpp_client.servers.starttls import served_leaf
 
@@ -101,20 +102,24 @@ def hook_environment(release: Release) -> dict[str, str]:
 
 def run(command: tuple[str, ...], environment: Mapping[str, str]) -> None:
     """Run a command of the configuration, without a shell. Raises InstallError."""
-    try:
-        done = subprocess.run(  # noqa: S603 - words of the configuration, which is the administrator's
-            command,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=HOOK_TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise InstallError(f"{command[0]} could not be run: {printable(error, 200)}") from error
+    # A file and no pipe: a daemon that the command starts keeps the pipe open, and its end would never come.
+    with tempfile.TemporaryFile() as output:
+        try:
+            done = subprocess.run(  # noqa: S603 - words of the configuration, which is the administrator's
+                command,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=HOOK_TIMEOUT,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise InstallError(f"{command[0]} could not be run: {legible(error, 200)}") from error
+        output.seek(max(output.seek(0, os.SEEK_END) - 1200, 0))
+        end = output.read(1200)
     if done.returncode:
-        said = printable(done.stdout.decode("utf-8", "replace").strip()[-300:])
+        said = legible(end.decode("utf-8", "replace").strip()[-300:])
         raise InstallError(f"{command[0]} ended with status {done.returncode}: {said or 'it said nothing'}")
 
 

@@ -1,6 +1,6 @@
 """Prosody: a folder with fullchain.pem and privkey.pem for its `s2s_ssl`, SIGHUP, and a look at what it serves.
 
-The folder is never one of Prosody's `certificates`: client streams keep the certificate that clients trust (design §2).
+The folder is never one of Prosody's `certificates`: client streams keep the certificate that clients trust.
 Prosody 0.12 and later re-read `s2s_ssl` files at SIGHUP without closing a stream.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from xmpp_client import durable
 from xmpp_client.config import ProsodyServer
-from xmpp_client.errors import InstallError, printable
+from xmpp_client.errors import InstallError, legible
 from xmpp_client.names import to_u_label
 from xmpp_client.servers import Release
 from xmpp_client.servers.files import address_of, id_of, run
@@ -65,7 +65,7 @@ class Prosody:
             os.kill(_pid(self._settings.pidfile.read_text("ascii")), signal.SIGHUP)
         except (OSError, ValueError) as error:
             raise InstallError(
-                f"Prosody cannot be told by {self._settings.pidfile}: {printable(error, 200)}",
+                f"Prosody cannot be told by {self._settings.pidfile}: {legible(error, 200)}",
                 hint="Is Prosody running? Set `prosody.pidfile` or `prosody.reload`.",
             ) from error
 
@@ -77,7 +77,7 @@ class Prosody:
     def _fill(self, path: Path, release: Release) -> None:
         group = id_of("group", self._settings.group)
         mode = int(self._settings.mode, 8)
-        durable.make_directory(path.parent, 0o750)
+        durable.make_directory(path.parent, 0o750, gid=group)
         durable.remove_tree(path)
         path.mkdir(mode=0o700)
         for file in ("fullchain.pem", "privkey.pem"):

@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree.ElementTree import ParseError, XMLPullParser
 from xml.sax.saxutils import quoteattr
 
-from xmpp_client.errors import InstallError, printable
+from xmpp_client.errors import InstallError, legible
 from xmpp_client.names import to_u_label
 
 __all__ = ["served_leaf"]
@@ -37,7 +37,7 @@ def served_leaf(host: str, port: int, name: str, timeout: float = 10.0) -> bytes
             with _context().wrap_socket(plain, server_hostname=name) as secure:
                 leaf = secure.getpeercert(binary_form=True)
     except (OSError, ParseError) as error:
-        raise InstallError(f"no handshake with {host}:{port} for {name}: {printable(error, 200)}") from error
+        raise InstallError(f"no handshake with {host}:{port} for {name}: {legible(error, 200)}") from error
     if leaf is None:
         raise InstallError(f"{host}:{port} shows no certificate for {name}")
     return leaf
@@ -61,11 +61,11 @@ def _negotiate(plain: socket.socket, name: str, remaining: Callable[[], float]) 
     elements = _elements(plain, remaining)
     features = next(elements)
     if features != f"{_STREAM}features {_TLS}starttls":
-        raise InstallError(f"the server offers {name} no STARTTLS: {printable(features, 120)}")
+        raise InstallError(f"the server offers {name} no STARTTLS: {legible(features, 120)}")
     plain.sendall(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
     answer = next(elements)
     if answer != f"{_TLS}proceed":
-        raise InstallError(f"the server refuses STARTTLS for {name}: {printable(answer, 120)}")
+        raise InstallError(f"the server refuses STARTTLS for {name}: {legible(answer, 120)}")
 
 
 def _elements(plain: socket.socket, remaining: Callable[[], float]) -> Iterator[str]:
