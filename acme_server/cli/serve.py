@@ -99,7 +99,9 @@ def _renew_own_certificate(config: Config) -> bool:
 
     try:
         return _own_certificate(config)
-    except (SchemaMismatch, StoreUnavailable, UnusableAuthority, UnusableKey, ValueError) as error:
+    except StoreUnavailable as error:
+        raise click.ClickException(f"{config.path(config.database)}: {error}") from error
+    except (SchemaMismatch, UnusableAuthority, UnusableKey, ValueError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
@@ -116,6 +118,9 @@ def _own_certificate(config: Config) -> bool:
     issuer = authority.load(config.path(config.authority)).issuer
     store = SqliteStore(config.path(config.database))
     try:
+        # Nobody can be served from a database that cannot be written; this changes nothing in one that can.
+        with store.write() as transaction:
+            transaction.jobs.release("nobody", utc_now())
         own = OwnCertificate(store, issuer, PROFILES["tls"], config.pki, secrets.token_bytes)
         if not own.is_due(certificate, key, utc_now()):
             return False

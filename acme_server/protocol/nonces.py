@@ -54,10 +54,13 @@ class Nonces:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         self._thread = threading.Lock()
         with self._locked():
-            os.ftruncate(self._file, _SIZE)
+            size = os.fstat(self._file).st_size
+            # Written and not only made longer: where a hole meets a full disk later, the process dies of SIGBUS.
+            os.pwrite(self._file, bytes(max(0, _SIZE - size)), size)
             self._map = mmap.mmap(self._file, _SIZE)
             if self._map[:32] != boot:
-                self._map[:_SIZE] = boot + secrets.token_bytes(32) + bytes(_SIZE - 64)
+                self._map[32:_SIZE] = secrets.token_bytes(32) + bytes(_SIZE - 64)
+                self._map[:32] = boot  # last: a run that was cut off here is made again
             self._key = self._map[_KEY]
 
     def close(self) -> None:

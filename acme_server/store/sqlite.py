@@ -126,14 +126,13 @@ class _Scope:
             raise StoreUnavailable("another thread has been writing for too long")
         try:
             self._transaction = self._store.take()
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             self._release()
             raise StoreUnavailable(str(error)) from error
         try:
             self._transaction.connection.execute(self._begin)
-        except sqlite3.OperationalError as error:
-            self._store.give_back(self._transaction)
-            self._release()
+        except sqlite3.Error as error:
+            self._let_go()
             raise StoreUnavailable(str(error)) from error
         return self._transaction
 
@@ -145,13 +144,22 @@ class _Scope:
         except sqlite3.OperationalError as failure:
             raise StoreUnavailable(str(failure)) from failure
         finally:
+            self._let_go()
+        if isinstance(error, sqlite3.OperationalError):
+            raise StoreUnavailable(str(error)) from error
+
+    def _let_go(self) -> None:
+        """Whatever has gone wrong, the next one finds a connection without a transaction, and the lock free."""
+        connection = self._transaction.connection
+        try:
             # After an exception, or a COMMIT that failed (disk full).
             if connection.in_transaction:
                 connection.rollback()
             self._store.give_back(self._transaction)
+        except sqlite3.Error:
+            connection.close()  # which undoes what it had begun
+        finally:
             self._release()
-        if isinstance(error, sqlite3.OperationalError):
-            raise StoreUnavailable(str(error)) from error
 
     def _release(self) -> None:
         if self._lock is not None:
