@@ -7,6 +7,7 @@ returns bool says whether the row still was what the caller had read. SQL lives 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -150,8 +151,15 @@ class Jobs(Protocol):
     def due(self, now: datetime) -> bool:
         """Whether there is something to claim."""
 
-    def claim(self, owner: str, now: datetime, lease_until: datetime, limit: int) -> tuple[Job, ...]:
-        """Lease up to `limit` jobs that are due and that nobody holds a live lease on."""
+    def claim(
+        self,
+        owner: str,
+        now: datetime,
+        lease_until: datetime,
+        limit: int,
+        kinds: Collection[JobKind] = tuple(JobKind),
+    ) -> tuple[Job, ...]:
+        """Lease up to `limit` jobs of these kinds that are due and that nobody holds a live lease on."""
 
     def held(self, job: Job) -> bool:
         """Whether the lease is still ours."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -51,17 +52,28 @@ class Jobs:
         ).fetchone()
         return row is not None
 
-    def claim(self, owner: str, now: datetime, lease_until: datetime, limit: int) -> tuple[Job, ...]:
+    def claim(
+        self,
+        owner: str,
+        now: datetime,
+        lease_until: datetime,
+        limit: int,
+        kinds: Collection[JobKind] = tuple(JobKind),
+    ) -> tuple[Job, ...]:
         """See the contract."""
+        wanted: list[str | None] = [kind.value for kind in kinds]
+        wanted += [None] * (len(JobKind) - len(wanted))
         rows = self._db.execute(
             "UPDATE jobs SET owner = :owner, lease_until = :lease_until WHERE (kind, ref) IN ("
             "SELECT kind, ref FROM jobs WHERE due <= :now AND (lease_until IS NULL OR lease_until <= :now)"
+            " AND kind IN (:kind0, :kind1, :kind2, :kind3)"
             " ORDER BY due LIMIT :limit) RETURNING kind, ref, due, tries, owner, lease_until",
             {
                 "owner": owner,
                 "now": now.timestamp(),
                 "lease_until": lease_until.timestamp(),
                 "limit": limit,
+                **{f"kind{number}": kind for number, kind in enumerate(wanted)},
             },
         )
         return tuple(_job(row) for row in rows.fetchall())

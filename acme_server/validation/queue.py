@@ -34,6 +34,9 @@ SHORT_WAIT = 0.1
 BACKOFF = timedelta(seconds=10)
 """How long a job rests that has raised an exception."""
 
+ABROAD = (JobKind.VALIDATE, JobKind.MAIL)
+"""What waits for hosts that are not ours."""
+AT_HOME = (JobKind.ISSUE, JobKind.CRL)
 ATTEMPTS = 5
 """How often a job may raise an exception."""
 
@@ -95,6 +98,9 @@ class Workers:
         self._threads = threads
         self._pool = pool
         self._busy = 0
+        self._abroad = 0
+        # Hosts that never answer may hold every other thread: issuing and revoking go on.
+        self._reserved = threads // 4
         self._unwritten: deque[Job] = deque()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -123,7 +129,7 @@ class Workers:
     def lease(self, kind: JobKind, ref: str) -> Job:
         """See the contract."""
         now = self._clock()
-        if self._busy >= self._threads or self._stopping.is_set():
+        if self._room(kind) <= 0 or self._stopping.is_set():
             return Job(kind, ref, due=now)
         return Job(kind, ref, due=now, owner=self._owner, lease_until=now + LEASE)
 
@@ -143,6 +149,7 @@ class Workers:
         done = threading.Event()
         with self._lock:
             self._busy += 1
+            self._abroad += job.kind in ABROAD
         self._pool.submit(self._work, job, done)
         return done
 
@@ -157,8 +164,9 @@ class Workers:
             self._put_off(job)
         finally:
             with self._lock:
-                saturated = self._busy >= self._threads
+                saturated = self._room(job.kind) <= 0
                 self._busy -= 1
+                self._abroad -= job.kind in ABROAD
             done.set()
             if saturated:  # there may be jobs that found no thread
                 self._wake.set()
@@ -198,17 +206,22 @@ class Workers:
 
     def claim(self) -> None:
         """Begin the jobs that are due and that nobody holds, as many as there are threads free."""
-        free = self._threads - self._busy
-        if free <= 0:
-            return
         now = self._clock()
         with self._store.read() as transaction:
             if not transaction.jobs.due(now):
                 return
-        with self._store.write() as transaction:
-            jobs = transaction.jobs.claim(self._owner, now, now + LEASE, free)
-        for job in jobs:
-            self._submit(job)
+        for kinds in (AT_HOME, ABROAD):
+            room = self._room(kinds[0])
+            if room > 0:
+                with self._store.write() as transaction:
+                    jobs = transaction.jobs.claim(self._owner, now, now + LEASE, room, kinds)
+                for job in jobs:
+                    self._submit(job)
+
+    def _room(self, kind: JobKind) -> int:
+        """Threads free for a job of that kind."""
+        free = self._threads - self._busy
+        return min(free, self._threads - self._reserved - self._abroad) if kind in ABROAD else free
 
     def _give_back_the_unwritten(self) -> None:
         """Jobs whose end could not be written are done again as soon as it can, not when their leases run out."""

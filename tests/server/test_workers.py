@@ -274,3 +274,23 @@ def test_times_of_jobs_are_aware_and_keep_their_fractions(ca):
     now = datetime(2026, 6, 1, 12, 0, 0, 123456, UTC)
     add(ca, Job(JobKind.VALIDATE, "x", due=now, owner="o", lease_until=now + timedelta(microseconds=1)), now)
     assert (stored(ca).due, stored(ca).lease_until) == (now, now + timedelta(microseconds=1))
+
+
+def test_silent_hosts_hold_no_more_threads_than_leave_one_for_issuing(ca, clock):
+    heard, issued = threading.Event(), threading.Event()
+    silent = Handler(ca.store, lambda _: heard.wait(20))
+    issuing = Handler(ca.store, lambda _: issued.set())
+    handlers = {JobKind.VALIDATE: silent, JobKind.ISSUE: issuing}
+    workers = Workers(ca.store, clock, BOOT, 4, handlers, ThreadPoolExecutor(4))
+    try:
+        for number in range(10):
+            add(ca, Job(JobKind.VALIDATE, f"silent-{number}", due=clock()), clock())
+        workers.claim()
+        assert workers.lease(JobKind.VALIDATE, "one-more").owner is None
+        add(ca, Job(JobKind.ISSUE, "order", due=clock()), clock())
+        workers.claim()
+        assert issued.wait(10)
+        assert len(silent.done) == 3
+    finally:
+        heard.set()
+        workers.stop()
