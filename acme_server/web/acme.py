@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from acme_server.errors import (
     MethodNotAllowed,
@@ -112,7 +112,9 @@ class _Edge:
     def unrouted(self, error: HTTPException) -> Response:
         """No row has this URL, or not this method (RFC 8555 §6.3: 405 for a GET of what wants a POST)."""
         problem: Problem = NotFound("nothing is at this URL; the directory tells those there are")
-        if error.code == MethodNotAllowed.status:
+        if isinstance(error, InternalServerError):
+            problem = self._incident()
+        elif error.code == MethodNotAllowed.status:
             allow = error.get_response().headers["Allow"]
             problem = MethodNotAllowed("this URL is used by another method", headers={"Allow": allow})
 
@@ -155,12 +157,16 @@ class _Edge:
             headers = {"Retry-After": "5"}
             response = self._problem(ServiceUnavailable("the server cannot write now; come back", headers=headers))
         except Exception:  # noqa: BLE001 - the edge: whatever else went wrong is ours, and is told nobody
-            incident = self._services.new_id()
-            _log.exception("incident", incident=incident, path=request.path)
-            response = self._problem(ServerInternal(f"incident {incident}: tell it to the people who run this CA"))
+            response = self._problem(self._incident())
         if nonce:
             response.headers["Replay-Nonce"] = self._services.nonces.new()
         return response
+
+    def _incident(self) -> ServerInternal:
+        """The exception at hand goes to the log; the client is told where to find it there."""
+        incident = self._services.new_id()
+        _log.exception("incident", incident=incident, path=request.path)
+        return ServerInternal(f"incident {incident}: tell it to the people who run this CA")
 
     def _render(self, reply: Reply) -> Response:
         body = reply.body if isinstance(reply.body, bytes) else b""
