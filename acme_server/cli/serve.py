@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import secrets
 import signal
 import threading
@@ -17,6 +18,10 @@ from acme_server.config import Config, load
 
 __all__ = ["load_asgi", "serve"]
 
+CONNECTIONS = 1024
+"""That each process takes at a time."""
+DESCRIPTORS = 4096
+"""Open files of each process: connections, those that wait to be taken, the database, validations, mail."""
 RENEWAL_CHECK = 3600.0
 """Seconds between looks at the certificate of our own web server."""
 
@@ -26,11 +31,12 @@ RENEWAL_CHECK = 3600.0
 def serve(config_path: Path) -> None:
     """Answer ACME clients, validate, send challenge mail, issue, publish CRLs. Ends on SIGTERM or Ctrl-C."""
     config = read_config(config_path)
+    _ask_for_descriptors()
     _check(config)
     threading.Thread(target=_keep_own_certificate, args=(config,), name="own certificate", daemon=True).start()
     # The HTTP server is Rust and reads bodies by itself; its processes call `load_asgi`, and are replaced if they die.
     from granian import Granian  # noqa: PLC0415 - `--help` needs none of it
-    from granian.constants import Interfaces, SSLProtocols  # noqa: PLC0415
+    from granian.constants import HTTPModes, Interfaces, SSLProtocols  # noqa: PLC0415
     from granian.http import HTTP1Settings  # noqa: PLC0415
     from granian.log import LogLevels  # noqa: PLC0415
 
@@ -43,6 +49,9 @@ def serve(config_path: Path) -> None:
         workers=config.processes,
         respawn_failed_workers=True,
         workers_kill_timeout=20,
+        backpressure=CONNECTIONS,
+        # Only HTTP/1.1 has a deadline for whoever connects and then says nothing.
+        http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=10_000),
         ssl_cert=config.path(config.tls.certificate),
         ssl_key=config.path(config.tls.key),
@@ -50,6 +59,16 @@ def serve(config_path: Path) -> None:
         log_level=LogLevels.warning,
         websockets=False,
     ).serve(target_loader=load_asgi)
+
+
+def _ask_for_descriptors() -> None:
+    """A server that has none left to accept with tries without end, and does nothing else. Raises ClickException."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
+        raise click.ClickException(
+            f"this process may open {hard} files and needs {DESCRIPTORS}: raise the limit (systemd: LimitNOFILE=)"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
 
 
 def load_asgi(config_path: str) -> Any:

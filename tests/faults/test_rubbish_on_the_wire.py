@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import resource
 import socket
 from collections.abc import Iterator
 
@@ -184,6 +185,20 @@ def test_what_is_no_tls_ends_that_connection_only(served: Ca, octets: bytes) -> 
             connection = open_ones.enter_context(socket.create_connection(("127.0.0.1", served.port), 5))
             connection.sendall(octets)
         fine(served, worker)
+
+
+def test_1500_connections_that_say_nothing_hold_up_nobody(served: Ca) -> None:
+    worker = served.worker()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    try:
+        with contextlib.ExitStack() as opened:
+            for _ in range(1500):
+                opened.enter_context(contextlib.closing(socket.create_connection(("127.0.0.1", served.port), 5)))
+            fine(served, worker)
+        fine(served, worker)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.long
