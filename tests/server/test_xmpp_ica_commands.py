@@ -192,7 +192,7 @@ def test_the_configuration_that_init_writes_says_where_its_settings_are_describe
 
 
 def test_too_few_descriptors_are_told_before_anything_starts(made):
-    script = 'ulimit -Hn 512 && exec "$0" serve --config "$1"'
+    script = 'ulimit -n 512 && exec "$0" serve --config "$1"'
     argv = ["bash", "-c", script, Path(sys.executable).parent / "xmpp-ica", made / "xmpp-ica.toml"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout) == (1, "")
