@@ -39,6 +39,8 @@ from challenges.transports import mail as transport
 
 __all__ = ["EMAIL_01", "TRIES", "Email01", "Expected", "expected", "judge"]
 
+DOMAINS = 4
+"""At most this many domains have mailboxes in one challenge: those nearest to the registrable one."""
 TRIES = 3
 """Answers that each mailbox's code may get."""
 _LOCAL_PARTS = ("postmaster", "hostmaster")
@@ -221,6 +223,7 @@ def _mailboxes(name: str, registrable: str) -> list[str]:
     labels = name.split(".")
     above = len(labels) - len(registrable.split("."))
     domains = [".".join(labels[depth:]) for depth in range(1, above + 1)] or [name]
+    domains = domains[-DOMAINS:]
     return [f"{local}@{domain}" for domain in domains for local in _LOCAL_PARTS]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -48,30 +50,65 @@ def init(
     """
     if (mail_from is None) != (smarthost is None):
         raise click.UsageError("--mail-from and --smarthost go together")
-    if directory.exists() and any(directory.iterdir()):
-        raise click.ClickException(f"{directory} is not empty: a CA is made in a folder of its own")
-    url = urlsplit(external_url)
-    if url.hostname is None or url.hostname.replace(".", "").isdigit() or ":" in url.hostname:
-        raise click.UsageError("--external-url needs a host name, for example https://ca.example.org")
+    _check_url(external_url)
     text = _CONFIG.format(
-        name=json.dumps(name, ensure_ascii=False),
-        external_url=json.dumps(external_url),
-        listen=json.dumps(listen or f"127.0.0.1:{url.port or 443}"),
-        mail=_MAIL.format(sender=json.dumps(mail_from), smarthost=json.dumps(smarthost)) if mail_from else "",
+        name=_toml(name),
+        external_url=_toml(external_url),
+        listen=_toml(listen or f"127.0.0.1:{urlsplit(external_url).port or 443}"),
+        mail=_MAIL.format(sender=_toml(mail_from), smarthost=_toml(smarthost or "")) if mail_from else "",
     )
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     config_path = directory / "xmpp-ica.toml"
-    new = directory / "xmpp-ica.toml.new"
-    new.write_text(text, encoding="utf-8")
     try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise click.ClickException(f"{directory} is not empty: a CA is made in a folder of its own")
+    except OSError as error:
+        raise click.ClickException(f"{directory}: {error.strerror}") from error
+    try:
+        new = directory / "xmpp-ica.toml.new"
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
         _make(directory, new, name)
         new.rename(config_path)  # last: a CA without its configuration is not one
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    finally:
-        new.unlink(missing_ok=True)
+    except BaseException as error:  # Ctrl-C too: half a CA is in the way of the next attempt
+        _empty(directory)
+        if isinstance(error, OSError):
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+        if isinstance(error, ValueError):
+            raise click.UsageError(str(error)) from error
+        raise
     click.echo(f"The CA is in {directory}. Start it with: xmpp-ica serve --config {config_path}")
     click.echo(f"Give {directory}/ca/root.pem to whoever shall trust it, and take ca/root.key off this machine.")
+
+
+def _check_url(text: str) -> None:
+    try:
+        url = urlsplit(text)
+        named = (
+            url.hostname and not url.hostname.replace(".", "").isdigit() and ":" not in url.hostname and url.port != 0
+        )
+    except ValueError as error:
+        raise click.UsageError(f"--external-url: {error}") from error
+    if not named:
+        raise click.UsageError("--external-url needs a host name, for example https://ca.example.org")
+
+
+def _toml(text: str) -> str:
+    """A TOML string (a JSON string is one). Raises UsageError for octets that are no text."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise click.UsageError(f"{text!r} is not text") from error
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _empty(directory: Path) -> None:
+    """Take away all that was made: the folder was ours, and empty."""
+    for path in directory.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _make(directory: Path, config_path: Path, name: str) -> None:

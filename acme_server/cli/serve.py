@@ -6,6 +6,7 @@ import os
 import resource
 import secrets
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -32,6 +33,7 @@ def serve(config_path: Path) -> None:
     """Answer ACME clients, validate, send challenge mail, issue, publish CRLs. Ends on SIGTERM or Ctrl-C."""
     config = read_config(config_path)
     _ask_for_descriptors()
+    _check_address(config)
     _check(config)
     threading.Thread(target=_keep_own_certificate, args=(config,), name="own certificate", daemon=True).start()
     # The HTTP server is Rust and reads bodies by itself; its processes call `load_asgi`, and are replaced if they die.
@@ -59,6 +61,17 @@ def serve(config_path: Path) -> None:
         log_level=LogLevels.warning,
         websockets=False,
     ).serve(target_loader=load_asgi)
+
+
+def _check_address(config: Config) -> None:
+    """The HTTP server would share a port with whoever has it already, and each would get some of the clients."""
+    address, port = config.listen_address
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what has just been closed is free
+            probe.bind((address, port))
+    except OSError as error:
+        raise click.ClickException(f"{config.listen} cannot be listened on: {error.strerror}") from error
 
 
 def _ask_for_descriptors() -> None:

@@ -97,9 +97,11 @@ def _respond(
         started, status=after(CHALLENGE, challenge.status, Event.RESPONDED), state=progress.state, error=None
     )
     job, held = services.work.lease(JobKind.VALIDATE, challenge.id), False
+    unchanged = challenge.status is changed.status and progress.state == challenge.state
     mails = [(services.new_id(), mail) for mail in outbox.mails]
     with services.store.write() as transaction:
-        if not transaction.authorizations.save(changed):
+        # Nothing new: a validation under way goes on, and one that rests is made at once (RFC 8555 §8.2).
+        if not unchanged and not transaction.authorizations.save(changed):
             return False
         for mail_id, mail in mails:
             transaction.outbox.add(mail_id, challenge.id, mail)

@@ -34,6 +34,8 @@ __all__ = ["finalize", "new_order", "show_order"]
 
 _MAX_IDENTIFIERS = 100
 _TOKEN_OCTETS = 32
+SHOWN = 253
+"""Characters of a refused value that are told again: a name has no more."""
 _RETRY_AFTER = 1
 """Seconds between polls of an order that is being made."""
 
@@ -158,7 +160,7 @@ def _refusal(refused: Sequence[tuple[Any, Problem]]) -> Problem:
     return type(first)(
         "some identifiers are refused; the subproblems say which and why",
         subproblems=[
-            Subproblem(Error(problem.kind, problem.detail), Identifier(member["type"], member["value"]))
+            Subproblem(Error(problem.kind, problem.detail), Identifier(member["type"][:SHOWN], member["value"][:SHOWN]))
             for member, problem in refused
         ],
     )

@@ -91,6 +91,8 @@ class SqliteStore:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # A code that was mailed is gone from the file's pages when its row is.
+        connection.execute("PRAGMA secure_delete = ON")
         # Pages of the log before they are copied into the database: the fewer copies, the less is written twice.
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         return connection

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from datetime import timedelta
@@ -34,9 +34,6 @@ SHORT_WAIT = 0.1
 BACKOFF = timedelta(seconds=10)
 """How long a job rests that has raised an exception."""
 
-ABROAD = (JobKind.VALIDATE, JobKind.MAIL)
-"""What waits for hosts that are not ours."""
-AT_HOME = (JobKind.ISSUE, JobKind.CRL)
 ATTEMPTS = 5
 """How often a job may raise an exception."""
 
@@ -97,10 +94,9 @@ class Workers:
         self._handlers = handlers
         self._threads = threads
         self._pool = pool
-        self._busy = 0
-        self._abroad = 0
-        # Hosts that never answer may hold every other thread: issuing and revoking go on.
-        self._reserved = threads // 4
+        self._busy = Counter[JobKind]()
+        # What waits for hosts that are not ours never holds all threads, nor one kind those of the other.
+        self._most = {JobKind.VALIDATE: max(1, threads // 2), JobKind.MAIL: max(1, threads // 4)}
         self._unwritten: deque[Job] = deque()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -148,8 +144,7 @@ class Workers:
     def _submit(self, job: Job) -> threading.Event:
         done = threading.Event()
         with self._lock:
-            self._busy += 1
-            self._abroad += job.kind in ABROAD
+            self._busy[job.kind] += 1
         self._pool.submit(self._work, job, done)
         return done
 
@@ -165,8 +160,7 @@ class Workers:
         finally:
             with self._lock:
                 saturated = self._room(job.kind) <= 0
-                self._busy -= 1
-                self._abroad -= job.kind in ABROAD
+                self._busy[job.kind] -= 1
             done.set()
             if saturated:  # there may be jobs that found no thread
                 self._wake.set()
@@ -210,18 +204,18 @@ class Workers:
         with self._store.read() as transaction:
             if not transaction.jobs.due(now):
                 return
-        for kinds in (AT_HOME, ABROAD):
-            room = self._room(kinds[0])
+        for kind in self._handlers:
+            room = self._room(kind)
             if room > 0:
                 with self._store.write() as transaction:
-                    jobs = transaction.jobs.claim(self._owner, now, now + LEASE, room, kinds)
+                    jobs = transaction.jobs.claim(self._owner, now, now + LEASE, room, (kind,))
                 for job in jobs:
                     self._submit(job)
 
     def _room(self, kind: JobKind) -> int:
         """Threads free for a job of that kind."""
-        free = self._threads - self._busy
-        return min(free, self._threads - self._reserved - self._abroad) if kind in ABROAD else free
+        free = self._threads - self._busy.total()
+        return min(free, self._most.get(kind, free) - self._busy[kind])
 
     def _give_back_the_unwritten(self) -> None:
         """Jobs whose end could not be written are done again as soon as it can, not when their leases run out."""

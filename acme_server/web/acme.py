@@ -15,6 +15,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from acme_server.errors import (
+    URN,
     MethodNotAllowed,
     NotFound,
     Problem,
@@ -145,7 +146,9 @@ class _Edge:
         path = signed.url.removeprefix(self._services.urls.base)
         now = self._services.clock()
         with self._services.store.write() as transaction:
-            transaction.audit.append("refused", actor=actor, subject=path, at=now, detail=problem.to_json())
+            # Of bounded size: what a stranger sends must not fill the chain.
+            detail = {"type": URN + problem.kind, "detail": problem.detail[:300], "subproblems": len(problem.subproblems)}
+            transaction.audit.append("refused", actor=actor, subject=path[:300], at=now, detail=detail)
 
     def _answer(self, handle: Callable[[], Reply], *, nonce: bool) -> Response:
         try:

@@ -22,10 +22,10 @@ BODY_LIMIT = 1024 * 1024
 BODY_DEADLINE = 20.0
 """Seconds from the request's head to the last octet of its body."""
 THREADS = 16
-REQUESTS_LIMIT = 1024
-"""Requests under way in a process, those included that wait for their bodies or for a thread."""
 OCTETS_LIMIT = 64 * 1024 * 1024
-"""Octets of all their bodies."""
+"""Octets of all bodies that a process holds at a time; beyond, only bodies of the usual size are taken."""
+USUAL = 16 * 1024
+"""Octets of a body as ACME clients send it."""
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -41,9 +41,7 @@ class Adapter:
         self._wsgi = wsgi
         self._close = close
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
-        # Changed by the event loop alone.
-        self._requests = 0
-        self._octets = 0
+        self._octets = 0  # changed by the event loop alone
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection event, as ASGI 3 has it."""
@@ -66,11 +64,7 @@ class Adapter:
         self._close()
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._requests >= REQUESTS_LIMIT or self._octets >= OCTETS_LIMIT:
-            await _refuse(send, 503, "the server is overloaded; come back", (b"retry-after", b"5"))
-            return
         body = bytearray()
-        self._requests += 1
         try:
             async with asyncio.timeout(BODY_DEADLINE):
                 if scope["method"] == "POST":
@@ -81,13 +75,14 @@ class Adapter:
             await send({"type": "http.response.body", "body": content})
         except TimeoutError:
             await _refuse(send, 408, "the body did not come in time")
+        except _Overloaded:
+            await _refuse(send, 503, "the server is overloaded; come back", (b"retry-after", b"5"))
         except _TooLarge:
             await _refuse(send, 413, f"the body is larger than {BODY_LIMIT} octets")
         except _Disconnected:
             # Whoever has only broken the framing of the body still listens, and would be told 500 by the HTTP server.
             await _refuse(send, 400, "the body broke off")
         finally:
-            self._requests -= 1
             self._octets -= len(body)
 
     async def _read(self, receive: Receive, body: bytearray) -> None:
@@ -100,6 +95,8 @@ class Adapter:
             chunk = message.get("body", b"")
             if len(body) + len(chunk) > BODY_LIMIT:
                 raise _TooLarge
+            if len(body) + len(chunk) > USUAL and self._octets > OCTETS_LIMIT:
+                raise _Overloaded
             body += chunk
             self._octets += len(chunk)
             more = message.get("more_body", False)
@@ -124,6 +121,10 @@ class Adapter:
 
 class _Disconnected(Exception):  # noqa: N818 - what has happened
     """The client went away before its body was there."""
+
+
+class _Overloaded(Exception):  # noqa: N818 - the same
+    """Too many large bodies are held already."""
 
 
 class _TooLarge(Exception):  # noqa: N818 - the same

@@ -115,6 +115,13 @@ def test_6_7_a_refusal_where_a_certificate_is_at_stake_is_in_the_audit_chain(ca,
     assert record.detail["type"].startswith(errors.URN)
 
 
+def test_6_7_what_a_stranger_sends_does_not_fill_the_audit_chain(ca, client):
+    names = [{"type": "dns", "value": "x" * 30_000}, {"type": "dns", "value": "y.invalid"}]
+    reply = client.post("new-order", {"identifiers": names})
+    assert len(reply.content) < 3000
+    assert len(str(ca.audit()[-1].detail)) < 500
+
+
 def test_6_7_a_refusal_by_somebody_without_account_is_recorded_under_the_key(ca):
     client = Client(ca)
     client.post("revoke-cert", {})
