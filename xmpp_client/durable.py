@@ -15,7 +15,7 @@ from pathlib import Path
 
 from xmpp_client.errors import BusyError
 
-__all__ = ["lock", "make_directory", "remove_tree", "replace", "switch", "sync_directory", "write_new"]
+__all__ = ["add", "lock", "make_directory", "remove_tree", "replace", "switch", "sync_directory", "write_new"]
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -65,6 +65,22 @@ def replace(path: Path, content: bytes, mode: int, *, uid: int = -1, gid: int = 
     write_new(temporary, content, mode, uid=uid, gid=gid)
     temporary.replace(path)
     sync_directory(path.parent)
+
+
+def add(path: Path, content: bytes, mode: int) -> None:
+    """Create a file that must not exist yet, whole or not at all, even if the process dies. Raises OSError.
+
+    A link, other than a rename, never replaces: of two that add the same file, one gets FileExistsError.
+    The caller holds the lock, so a temporary file that is there was left by a process that died.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    write_new(temporary, content, mode)
+    try:
+        os.link(temporary, path, follow_symlinks=False)
+    finally:
+        temporary.unlink()
+        sync_directory(path.parent)
 
 
 def switch(link: Path, target: str) -> None:

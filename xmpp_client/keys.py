@@ -20,7 +20,7 @@ from josepy.util import ComparableECKey, ComparableRSAKey
 
 from challenges.base import base64url
 from xmpp_client import durable
-from xmpp_client.errors import StateError
+from xmpp_client.errors import StateError, legible
 
 __all__ = ["AccountKey", "PrivateKey", "account_key", "load_account_key", "new_key", "to_pem"]
 
@@ -57,9 +57,9 @@ def to_pem(key: PrivateKey) -> bytes:
 def account_key(path: Path) -> AccountKey:
     """The account key in this file, made there if there is none. Raises StateError."""
     try:
-        durable.make_directory(path.parent)
-        durable.write_new(path, to_pem(new_key()), 0o600)
-        durable.sync_directory(path.parent)
+        if not os.path.lexists(path):
+            durable.make_directory(path.parent)
+            durable.add(path, to_pem(new_key()), 0o600)
     except FileExistsError:
         pass
     except OSError as error:
@@ -86,7 +86,11 @@ def load_account_key(path: Path) -> AccountKey:
     try:
         return _account_key(serialization.load_pem_private_key(content, None))
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise StateError(f"{path} holds no private key that can be used: {error}") from error
+        reason = legible(error, 200) if content else "it is empty"
+        raise StateError(
+            f"the account key {path} holds no private key that can be used: {reason}",
+            hint="Put it back from a backup; or move it away, and `xmpp-cert issue` makes a new account.",
+        ) from error
 
 
 def _account_key(key: object) -> AccountKey:

@@ -279,7 +279,7 @@ def _retry_after(value: str | None, clock: Clock) -> float | None:
         return float(value[:9])
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max((moment - clock.now()).total_seconds(), 0.0)

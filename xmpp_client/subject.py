@@ -19,7 +19,7 @@ __all__ = ["SAN", "SubjectName", "load_chain", "names_of"]
 SRV_NAME = "1.3.6.1.5.5.7.8.7"
 XMPP_ADDR = "1.3.6.1.5.5.7.8.5"
 SAN = x509.SubjectAlternativeName.oid
-_SIZE = 128 * 1024
+_SIZE = 256 * 1024
 _BLOCKS = 10
 _BEGIN = "-----BEGIN CERTIFICATE-----"
 _END = "-----END CERTIFICATE-----"
@@ -58,7 +58,7 @@ def _name(entry: x509.GeneralName) -> SubjectName:
 
 
 def load_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
-    """The certificates of a PEM chain that holds nothing else, all extensions parsed. Raises VerificationError."""
+    """The certificates of a PEM chain that holds nothing else, all their parts parsed. Raises VerificationError."""
     if len(pem) > _SIZE:
         raise VerificationError(f"the chain is longer than {_SIZE} octets")
     try:
@@ -66,6 +66,8 @@ def load_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
         chain = tuple(x509.load_pem_x509_certificate(block.encode()) for block in blocks)
         for certificate in chain:
             _ = (certificate.extensions, certificate.public_key(), names_of(certificate))
+            _ = (certificate.subject, certificate.issuer)
+            _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     except (
         ValueError,
         TypeError,

@@ -26,6 +26,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from xmpp_client.errors import ProtocolError, TransportError, legible
+from xmpp_client.meter import pools
 
 __all__ = ["BODY_LIMIT", "Network", "Origin", "object_of"]
 
@@ -65,9 +66,14 @@ class _Guard(HTTPAdapter):
     """The one place where octets come in."""
 
     def __init__(self, origin: Origin, remaining: Callable[[], float]) -> None:
-        super().__init__()
         self._origin = origin
         self._remaining = remaining
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Let every octet of every answer, its head and framing too, come in through a meter."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"https": pools(self._remaining, READ_TIMEOUT, 2 * BODY_LIMIT)}
 
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
         """Send to the pinned origin and read the whole, bounded answer."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from xmpp_client.errors import ConfigError, VerificationError, legible
 from xmpp_client.keys import PrivateKey
@@ -80,6 +81,7 @@ def _require(condition: bool, text: str) -> None:
 def _check_leaf(leaf: x509.Certificate, key: PrivateKey, names: tuple[str, ...]) -> None:
     _require(leaf.public_key() == key.public_key(), "the certificate is for another key than ours")
     _require(not _is_ca(leaf), "the certificate is one of a CA, not of a server")
+    _check_usage(leaf)
     subject = names_of(leaf)
     dns = [name.value for name in subject if name.kind == "dNSName"]
     _require(
@@ -96,6 +98,17 @@ def _check_leaf(leaf: x509.Certificate, key: PrivateKey, names: tuple[str, ...])
             (attribute.oid, attribute.value) in harmless,
             "the certificate's subject says something that was not ordered",
         )
+
+
+def _check_usage(leaf: x509.Certificate) -> None:
+    """Where uses are listed, those of a TLS server are among them (RFC 5280 §4.2.1.3, §4.2.1.12; RFC 8446 §4.4.2.2)."""
+    for extension in leaf.extensions:
+        if isinstance(extension.value, x509.KeyUsage):
+            _require(extension.value.digital_signature, "the certificate's key may not sign (no digitalSignature)")
+        if isinstance(extension.value, x509.ExtendedKeyUsage):
+            _require(
+                ExtendedKeyUsageOID.SERVER_AUTH in extension.value, "the certificate is not for servers (no serverAuth)"
+            )
 
 
 def _is_ours(name: SubjectName, names: tuple[str, ...]) -> bool:

@@ -147,7 +147,8 @@ class _Edge:
         now = self._services.clock()
         with self._services.store.write() as transaction:
             # Of bounded size: what a stranger sends must not fill the chain.
-            detail = {"type": URN + problem.kind, "detail": problem.detail[:300], "subproblems": len(problem.subproblems)}
+            count = len(problem.subproblems)
+            detail = {"type": URN + problem.kind, "detail": problem.detail[:300], "subproblems": count}
             transaction.audit.append("refused", actor=actor, subject=path[:300], at=now, detail=detail)
 
     def _answer(self, handle: Callable[[], Reply], *, nonce: bool) -> Response:

@@ -50,7 +50,19 @@ class Pki:
         )
 
     def leaf(
-        self, key, names, *, cn=None, life=timedelta(days=45), start=None, extra=(), ca=False, signer=None, **more
+        self,
+        key,
+        names,
+        *,
+        cn=None,
+        life=timedelta(days=45),
+        start=None,
+        extra=(),
+        ca=False,
+        signer=None,
+        purposes=(ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),
+        usages=None,
+        **more,
     ):
         san = [x509.DNSName(name) for name in names]
         for name in names:
@@ -58,10 +70,11 @@ class Pki:
         builder = self.builder(names[0] if cn is None else cn, "Fake Intermediate", key, life, start=start, **more)
         builder = builder.add_extension(x509.SubjectAlternativeName([*san, *extra]), critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-        return builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False).sign(
-            signer or self.inter_key, hashes.SHA256()
-        )
+        if purposes:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+        if usages is not None:
+            builder = builder.add_extension(usages, critical=True)
+        return builder.sign(signer or self.inter_key, hashes.SHA256())
 
     def server_context(self, folder: Path) -> ssl.SSLContext:
         """TLS for localhost, by the same root; the root is in folder/tls-ca.pem."""

@@ -238,3 +238,9 @@ def test_every_setting_has_its_text() -> None:
     assert all(setting.doc for setting in SETTINGS)
     assert {"directory", "certificate.mail.reader", "certificate.files.hook"} <= {setting.path for setting in SETTINGS}
     assert Config.__dataclass_fields__.keys() <= {setting.path for setting in SETTINGS}
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00", "2026-11-23T03:00:00", "x"])
+def test_8555_7_1_3_a_text_that_is_no_time_in_utc_is_a_value_error(text) -> None:
+    with pytest.raises(ValueError, match=r"time|isoformat"):
+        from_text(text)

@@ -222,3 +222,32 @@ def test_6120_5_4_a_server_that_does_not_come_to_tls_is_told(answers, text) -> N
 def test_a_server_that_is_not_there_is_told() -> None:
     with pytest.raises(InstallError, match=r"no handshake with 127\.0\.0\.1:9"):
         served_leaf("127.0.0.1", 9, "example.org", 2.0)
+
+
+def put_symlink(path: Path, secret: Path) -> None:
+    path.symlink_to(secret)
+
+
+def put_fifo(path: Path, secret: Path) -> None:
+    os.mkfifo(path)
+
+
+def put_folder(path: Path, secret: Path) -> None:
+    path.mkdir()
+
+
+def put_too_much(path: Path, secret: Path) -> None:
+    path.write_bytes(b"x" * (1024 * 1024 + 1))
+
+
+@pytest.mark.parametrize("put", [put_symlink, put_fifo, put_folder, put_too_much])
+def test_an_old_copy_that_is_no_plain_file_is_neither_read_nor_replaced(release, tmp_path, put) -> None:
+    (tmp_path / "full.pem").write_bytes(b"old")
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"of root's")
+    put(tmp_path / "key.pem", secret)
+    before = (tmp_path / "key.pem").lstat()
+    with pytest.raises(InstallError, match=r"key\.pem"):
+        Files(files(tmp_path)).install(release)
+    assert (tmp_path / "key.pem").lstat().st_ino == before.st_ino
+    assert (tmp_path / "full.pem").read_bytes() == b"old"

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.client.fake_ca import Answer, reply
 from tests.client.pki import key_pem
+from xmpp_client import durable
 from xmpp_client.errors import AcmeProblem, ProtocolError, StateError, TransportError, UnsupportedError
 from xmpp_client.keys import account_key, load_account_key
 from xmpp_client.session import RetryPolicy, Session
@@ -111,7 +112,7 @@ def test_an_absurd_retry_after_ends_the_run_at_once(ca, session, wait) -> None:
         session.register((), agree_terms=True)
 
 
-@pytest.mark.parametrize("wait", ["soon", "-1", "٣", ""])
+@pytest.mark.parametrize("wait", ["soon", "-1", "٣", "", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"])
 def test_a_retry_after_that_is_no_time_is_as_none(ca, session, wait) -> None:
     if wait.isascii():
         ca.rules["new-account"] = lambda request: problem("rateLimited", 429, **{"Retry-After": wait})
@@ -250,7 +251,27 @@ def test_an_account_key_that_others_can_read_or_that_is_none_is_refused(tmp_path
     odd.touch(0o600)
     odd.write_bytes(key_pem(ec.generate_private_key(ec.SECP256K1())))
     link.symlink_to(tmp_path / "target")
-    for path, text in [(wide, "0640"), (rubbish, "no private key"), (odd, "no private key"), (link, "cannot be read")]:
+    for path, text in [(wide, "0640"), (rubbish, "it is empty"), (odd, "no private key"), (link, "cannot be read")]:
         with pytest.raises(StateError, match=text):
             account_key(path)
     assert not (tmp_path / "target").exists()
+
+
+def test_an_account_key_is_there_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
+    import os
+
+    def killed(handle) -> None:
+        raise KeyboardInterrupt  # as good as a kill: no clearing up by `except OSError`
+
+    path = tmp_path / "key.pem"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", killed)
+        with pytest.raises(KeyboardInterrupt):
+            account_key(path)
+    assert not path.exists()
+    assert account_key(path).thumbprint
+    assert sorted(tmp_path.iterdir()) == [path]
+    content = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        durable.add(path, b"other", 0o600)
+    assert path.read_bytes() == content

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ssl import DER_cert_to_PEM_cert
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.client.pki import Pki, key_pem, pem, srv_name, xmpp_addr
+from tests.client.pki import Pki, key_pem, pem, srv_name, usage, xmpp_addr
 from xmpp_client.describe import as_text, describe
 from xmpp_client.errors import ConfigError, VerificationError
 from xmpp_client.subject import load_chain
@@ -79,6 +81,11 @@ OTHER = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), asn1.enc
         ("RFC822Name", lambda: chain(extra=[x509.RFC822Name("a@example.org")])),
         ("subject", lambda: chain(cn="victim.test")),
         ("cannot be parsed", lambda: chain(extra=[x509.OtherName(srv_name("x").type_id, b"\x0c\x01a")])),
+        ("no serverAuth", lambda: chain(purposes=[ExtendedKeyUsageOID.CLIENT_AUTH])),
+        ("no serverAuth", lambda: chain(purposes=[ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])),
+        ("no digitalSignature", lambda: chain(usages=usage(key_encipherment=True))),
+        ("cannot be parsed", lambda: spoilt(b"example.org", b"ex\xffmple.org")),
+        ("cannot be parsed", lambda: spoilt(b"Fake Intermediate", b"Fake \xffntermediate")),
         ("has expired", lambda: chain(start=PKI.now - timedelta(days=46))),
         ("not valid before", lambda: chain(start=PKI.now + timedelta(hours=1))),
         ("did not sign", lambda: chain(signer=PKI.root_key)),
@@ -94,12 +101,30 @@ OTHER = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), asn1.enc
         ("cannot be parsed", lambda: chain() + b"hello\n"),
         ("cannot be parsed", lambda: chain(*[PKI.inter] * 10)),
         ("cannot be parsed", lambda: chain().replace(b"MII", b"M!I", 1)),
-        ("longer than", lambda: chain() + b" " * 140_000),
+        ("longer than", lambda: chain() + b" " * 270_000),
     ],
 )  # fmt: skip
 def test_any_other_certificate_is_refused(text, made) -> None:
     with pytest.raises(VerificationError, match=text):
         check(made())
+
+
+def spoilt(old: bytes, new: bytes) -> bytes:
+    """A chain whose leaf holds other octets, first where it held these."""
+    der = x509.load_pem_x509_certificates(chain())[0].public_bytes(Encoding.DER)
+    return DER_cert_to_PEM_cert(der.replace(old, new, 1)).encode() + pem(PKI.inter)
+
+
+def test_5280_4_2_1_12_a_leaf_that_lists_no_uses_or_those_of_a_server_passes() -> None:
+    assert check(chain(purposes=())).leaf
+    assert check(chain(usages=usage(digital_signature=True))).leaf
+
+
+def test_a_chain_for_a_hundred_long_names_passes() -> None:
+    names = tuple(f"{number:03}{'.'.join(['x' * 60] * 4)[:230]}.example.org" for number in range(100))
+    content = chain(names=names, subject=[], extra=[srv_name(f"_xmpp-client.{name}") for name in names])
+    assert len(content) > 128 * 1024
+    assert verify(content, key=KEY, names=names, roots=(PKI.root,), now=PKI.now).leaf
 
 
 def rogue() -> x509.Certificate:

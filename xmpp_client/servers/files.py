@@ -10,6 +10,7 @@ import grp
 import json
 import os
 import pwd
+import stat
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
@@ -26,6 +27,9 @@ __all__ = ["Files", "address_of", "id_of", "run"]
 
 HOOK_TIMEOUT = 120.0
 """Seconds a hook may take."""
+_LARGEST = 1024 * 1024
+"""Octets of an old copy, which is kept in memory to be put back."""
+PATHS = "Mend the paths in `files`: each names a regular file or nothing yet, and never a symlink."
 
 
 class Files:
@@ -47,11 +51,11 @@ class Files:
         before: dict[Path, bytes | None] = {}
         try:
             for path, content in copies.items():
-                before[path] = path.read_bytes() if path.exists() else None
+                before[path] = old_copy(path)
                 self._write(path, content)
         except OSError as error:
             self._restore(before)
-            raise InstallError(f"the copies cannot be written: {error}", hint="Mend the paths in `files`.") from error
+            raise InstallError(f"the copies cannot be written: {error}", hint=PATHS) from error
         return lambda: self._restore(before)
 
     def reload(self) -> None:
@@ -79,6 +83,28 @@ class Files:
                     self._write(path, content)
         except OSError as error:
             raise InstallError(f"the old copies cannot be put back: {error}") from error
+
+
+def old_copy(path: Path) -> bytes | None:
+    """What stands there now; None where nothing does. Raises OSError.
+
+    The folder may be the service's own, and what is read here is written back with the service as its owner: a link
+    would give it any file of root's, and a FIFO would hold root up for ever.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        with open(handle, "rb", closefd=False) as file:
+            content = file.read(_LARGEST + 1)
+    finally:
+        os.close(handle)
+    if len(content) > _LARGEST:
+        raise OSError(f"{path} is longer than {_LARGEST} octets")
+    return content
 
 
 def hook_environment(release: Release) -> dict[str, str]:
