@@ -197,3 +197,11 @@ def test_too_few_descriptors_are_told_before_anything_starts(made):
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "LimitNOFILE" in done.stderr
+
+
+def test_without_the_extra_the_command_says_what_to_install():
+    script = "import sys; sys.modules['msgspec'] = None; from acme_server.entry import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "pip install 'xmpp-ica[server]'" in done.stderr
+    assert "Traceback" not in done.stderr
