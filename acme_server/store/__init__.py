@@ -7,7 +7,6 @@ returns bool says whether the row still was what the caller had read. SQL lives 
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -157,9 +156,9 @@ class Jobs(Protocol):
         now: datetime,
         lease_until: datetime,
         limit: int,
-        kinds: Collection[JobKind] = tuple(JobKind),
+        kind: JobKind | None = None,
     ) -> tuple[Job, ...]:
-        """Lease up to `limit` jobs of these kinds that are due and that nobody holds a live lease on."""
+        """Lease up to `limit` jobs, of one kind or of any, that are due and that nobody holds a live lease on."""
 
     def held(self, job: Job) -> bool:
         """Whether the lease is still ours."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -58,22 +57,20 @@ class Jobs:
         now: datetime,
         lease_until: datetime,
         limit: int,
-        kinds: Collection[JobKind] = tuple(JobKind),
+        kind: JobKind | None = None,
     ) -> tuple[Job, ...]:
         """See the contract."""
-        wanted: list[str | None] = [kind.value for kind in kinds]
-        wanted += [None] * (len(JobKind) - len(wanted))
         rows = self._db.execute(
             "UPDATE jobs SET owner = :owner, lease_until = :lease_until WHERE (kind, ref) IN ("
             "SELECT kind, ref FROM jobs WHERE due <= :now AND (lease_until IS NULL OR lease_until <= :now)"
-            " AND kind IN (:kind0, :kind1, :kind2, :kind3)"
+            " AND (:kind IS NULL OR kind = :kind)"
             " ORDER BY due LIMIT :limit) RETURNING kind, ref, due, tries, owner, lease_until",
             {
                 "owner": owner,
                 "now": now.timestamp(),
                 "lease_until": lease_until.timestamp(),
                 "limit": limit,
-                **{f"kind{number}": kind for number, kind in enumerate(wanted)},
+                "kind": None if kind is None else kind.value,
             },
         )
         return tuple(_job(row) for row in rows.fetchall())

@@ -208,14 +208,14 @@ class Workers:
             room = self._room(kind)
             if room > 0:
                 with self._store.write() as transaction:
-                    jobs = transaction.jobs.claim(self._owner, now, now + LEASE, room, (kind,))
+                    jobs = transaction.jobs.claim(self._owner, now, now + LEASE, room, kind)
                 for job in jobs:
                     self._submit(job)
 
     def _room(self, kind: JobKind) -> int:
         """Threads free for a job of that kind."""
         free = self._threads - self._busy.total()
-        return min(free, self._most.get(kind, free) - self._busy[kind])
+        return min(free, self._most[kind] - self._busy[kind]) if kind in self._most else free
 
     def _give_back_the_unwritten(self) -> None:
         """Jobs whose end could not be written are done again as soon as it can, not when their leases run out."""

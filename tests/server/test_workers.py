@@ -294,3 +294,17 @@ def test_silent_hosts_hold_no_more_threads_than_leave_one_for_issuing(ca, clock)
     finally:
         heard.set()
         workers.stop()
+
+
+def test_issuing_may_take_every_thread_that_is_free(ca, clock):
+    heard = threading.Event()
+    issuing = Handler(ca.store, lambda _: heard.wait(20))
+    workers = Workers(ca.store, clock, BOOT, 4, {JobKind.ISSUE: issuing}, ThreadPoolExecutor(4))
+    try:
+        for number in range(3):
+            add(ca, Job(JobKind.ISSUE, f"order-{number}", due=clock()), clock())
+        workers.claim()
+        assert workers.lease(JobKind.ISSUE, "a-fourth").owner is not None
+    finally:
+        heard.set()
+        workers.stop()
