@@ -19,16 +19,18 @@ from acme_server.clock import utc_now
 from acme_server.config import Config, MailSettings, host_port
 from acme_server.gateways.mail import Smarthost
 from acme_server.gateways.outbox import MailGateway
-from acme_server.identifiers import PublicSuffixes
+from acme_server.identifiers import PublicSuffixes, Rules
 from acme_server.issuance import authority
 from acme_server.issuance.authority import Issuer, UnusableAuthority
 from acme_server.issuance.finalize import Finalizer
 from acme_server.issuance.profiles import PROFILES, Profile
 from acme_server.issuance.publisher import CrlPublisher
+from acme_server.issuance.shapes import ShapeLinter, StoredShapes
+from acme_server.limiter import Limiter
 from acme_server.model import Clock, JobKind
-from acme_server.policy import Reuse
+from acme_server.policy import NamePolicy, Reuse
 from acme_server.protocol.nonces import Nonces, boot_id
-from acme_server.protocol.services import Services
+from acme_server.protocol.services import Chain, Services
 from acme_server.store import Store
 from acme_server.store.sqlite import SqliteStore
 from acme_server.urls import Urls
@@ -39,7 +41,9 @@ from acme_server.validation.worker import Validator
 from acme_server.web.acme import create_edge
 from challenges import registry
 from challenges.base import Ca, ChallengeType, Network
+from challenges.dns_persist_01 import DNS_PERSIST_01, DnsPersist01
 from challenges.email_01 import EMAIL_01, Email01
+from challenges.tls_alpn_01 import TLS_ALPN_01, TlsAlpn01
 
 __all__ = ["Application", "Parts", "create_app", "profiles_of"]
 
@@ -64,6 +68,8 @@ class Parts:
     challenges: Mapping[str, ChallengeType] | None = None
     issuer: Issuer | None = None
     suffixes: PublicSuffixes | None = None
+    identifier_types: frozenset[str] = frozenset({"dns", "jid"})
+    """What can be ordered; `ip` (RFC 8738) is for test servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +96,30 @@ class Application:
 def create_app(config: Config, parts: Parts = Parts()) -> Application:
     """Put the parts together. Raises SchemaMismatch, UnusableAuthority, UnusableKey, OSError."""
     store = SqliteStore(config.path(config.database))
-    issuer = parts.issuer or authority.load(config.path(config.authority)).issuer
+    issuer = parts.issuer or authority.load(config.path(config.authority), parts.clock()).issuer
     _check_issuers(store, issuer, parts.clock)
     boot = boot_id()
     urls = Urls(config.external_url, config.pki)
     challenges = parts.challenges
     if challenges is None:
-        challenges = registry() | {EMAIL_01.type: Email01(random=parts.random, now=parts.clock)}
+        challenges = registry() | {
+            EMAIL_01.type: Email01(random=parts.random, now=parts.clock),
+            TLS_ALPN_01.type: TlsAlpn01(now=parts.clock),
+            DNS_PERSIST_01.type: DnsPersist01(now=parts.clock),
+        }
     suffixes = parts.suffixes or PublicSuffixes()
     profiles = profiles_of(config)
     reuse = Reuse(
         usual=timedelta(seconds=config.acme.authorization_reuse),
         mail=timedelta(seconds=config.acme.mail_authorization_reuse),
     )
+    limits = Limiter(config.limits.rates(), suffixes.registrable, config.limits.help or config.acme.website)
     network = parts.network or _network(config)
     publisher = CrlPublisher(store, parts.clock, issuer)
+    linter = ShapeLinter(StoredShapes(store, parts.clock), every=config.lint_every_certificate)
     handlers: Mapping[JobKind, Handler] = {
-        JobKind.VALIDATE: Validator(store, parts.clock, network, challenges, urls, reuse),
-        JobKind.ISSUE: Finalizer(store, parts.clock, parts.random, issuer, profiles, urls.pki),
+        JobKind.VALIDATE: Validator(store, parts.clock, network, challenges, urls, reuse, limits),
+        JobKind.ISSUE: Finalizer(store, parts.clock, parts.random, issuer, profiles, urls.pki, linter),
         JobKind.CRL: publisher,
         JobKind.MAIL: MailGateway(
             store,
@@ -117,6 +129,7 @@ def create_app(config: Config, parts: Parts = Parts()) -> Application:
             challenges=challenges,
             urls=urls,
             reuse=reuse,
+            limits=limits,
         ),
     }
     threads = config.validation.threads
@@ -130,10 +143,12 @@ def create_app(config: Config, parts: Parts = Parts()) -> Application:
         challenges=challenges,
         ca=_ca(config, suffixes),
         profiles=profiles,
-        suffixes=suffixes,
+        rules=Rules(suffixes, parts.identifier_types, config.acme.wildcards, config.validation.exempt_networks()),
+        names=NamePolicy(config.names.refused, config.names.high_value),
+        limits=limits,
         urls=urls,
         work=workers,
-        chains={issuer.id: _der(issuer)},
+        chains={issuer.id: _chains(issuer)},
     )
     return Application(create_edge(services), services, workers, publisher)
 
@@ -171,7 +186,7 @@ def _network(config: Config) -> GuardedNetwork:
     return GuardedNetwork(
         DnsResolver(nameservers),
         exempt=config.validation.exempt_networks(),
-        ports={"http": config.validation.http_port, "https": 443},
+        ports={"http": config.validation.http_port, "https": 443, "tls-alpn": config.validation.tls_alpn_port},
     )
 
 
@@ -182,8 +197,16 @@ def _ca(config: Config, suffixes: PublicSuffixes) -> Ca:
         mail_from=None if mail is None else mail.sender,
         registrable=suffixes.registrable,
         report_to=config.external_url if mail is None else mail.report_to or mail.sender,
+        issuer_domain_names=config.issuer_domain_names,
+        account_hash_prefix=Urls(config.external_url, config.pki).account_hashes,
     )
 
 
-def _der(issuer: Issuer) -> tuple[bytes, ...]:
-    return tuple(certificate.public_bytes(Encoding.DER) for certificate in issuer.chain)
+def _chains(issuer: Issuer) -> tuple[Chain, ...]:
+    return tuple(
+        Chain(
+            tuple(certificate.public_bytes(Encoding.DER) for certificate in chain),
+            min(certificate.not_valid_after_utc for certificate in chain),
+        )
+        for chain in (issuer.chain, *issuer.alternates)
+    )

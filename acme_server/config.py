@@ -17,14 +17,19 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from acme_server.domains import host_name
+from acme_server.errors import RejectedIdentifier
+from acme_server.limit_settings import WEB_URL, LimitSettings
+from acme_server.policy import HIGH_VALUE
 from challenges.text import ADDRESS
 
-__all__ = ["Acme", "Config", "ConfigError", "MailSettings", "ProfileSettings", "Tls", "Validation", "load"]
+__all__ = ["Acme", "Config", "ConfigError", "MailSettings", "Names", "ProfileSettings", "Tls", "Validation", "load"]
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 DAY = 86400
 MAX_LIFETIME_DAYS = 90
 _EXTERNAL_URL = re.compile(r"https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+", re.ASCII)
 _PKI_URL = re.compile(r"https?://[A-Za-z0-9._:/~-]*[A-Za-z0-9_~-]", re.ASCII)
 
 
@@ -52,6 +57,12 @@ class Acme(_Section, frozen=True):
     """URL of the terms; where it is set, an account must agree to them (RFC 8555 §7.3.3)."""
     website: str | None = None
     """URL for people (RFC 8555 §7.1.1)."""
+    external_account_required: bool = False
+    """Whether a new account needs a key made by `xmpp-ica eab create` (RFC 8555 §7.3.4)."""
+    wildcards: bool = False
+    """Whether `*.` names are certified, by the DNS challenges alone. They get a dNSName and nothing that is XMPP's."""
+    caa_identities: Annotated[tuple[str, ...], msgspec.Meta(max_length=10)] = ()
+    """A-label names by which DNS records speak of this CA (RFC 8659 §4.2); the host of `external_url` by default."""
     default_profile: str = "xmpp"
     """The profile of an order that names none."""
     order_lifetime: Annotated[int, msgspec.Meta(ge=60, le=30 * DAY)] = 7 * DAY
@@ -78,6 +89,15 @@ class MailSettings(_Section, frozen=True, rename={"sender": "from"}):
     """Where the mail tells people to report misuse; the sender by default."""
 
 
+class Names(_Section, frozen=True):
+    """Names that are not certified although they could be proved, each with all names below it; A-labels."""
+
+    refused: tuple[str, ...] = ()
+    """For nobody."""
+    high_value: tuple[str, ...] = HIGH_VALUE
+    """Only for accounts that `xmpp-ica approve` was given for; by default domains of very many people's addresses."""
+
+
 class Validation(_Section, frozen=True):
     """How challenges are validated."""
 
@@ -85,6 +105,8 @@ class Validation(_Section, frozen=True):
     """`address:port` of the resolvers to ask; the system's (`/etc/resolv.conf`) by default."""
     http_port: Port = 80
     """The port of http-01 (RFC 8555 §8.3 wants 80; a lab may want another)."""
+    tls_alpn_port: Port = 443
+    """The port of tls-alpn-01 (RFC 8737 §3 wants 443; a lab may want another)."""
     exempt: tuple[str, ...] = ()
     """Networks, such as `127.0.0.0/8`, that may be connected to although they are not public: for labs."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
@@ -118,12 +140,16 @@ class Config(_Section, frozen=True):
     """The SQLite file, relative to the configuration file."""
     authority: str = "ca"
     """Folder of root.pem, issuer.pem and issuer.key, relative to the configuration file."""
+    lint_every_certificate: bool = False
+    """Whether pkilint looks at every certificate before it is signed, and not only at each new shape of them."""
     processes: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Processes that answer requests."""
     tls: Tls = Tls()
     acme: Acme = Acme()
     mail: MailSettings | None = None
+    names: Names = Names()
     validation: Validation = Validation()
+    limits: LimitSettings = LimitSettings()
     profiles: dict[str, ProfileSettings] = {}
     """By profile name: `[profiles.xmpp]`."""
     directory: str = "."
@@ -142,6 +168,11 @@ class Config(_Section, frozen=True):
     def host(self) -> str:
         """The host of `external_url`."""
         return urlsplit(self.external_url).hostname or ""
+
+    @property
+    def issuer_domain_names(self) -> tuple[str, ...]:
+        """The names by which DNS records speak of this CA, the preferred one first."""
+        return self.acme.caa_identities or ((self.host,) if _NAME.fullmatch(self.host) else ())
 
     @property
     def listen_address(self) -> tuple[str, int]:
@@ -184,6 +215,9 @@ def _check(config: Config) -> None:
         raise ValueError("name: it holds characters that cannot be printed")
     with _naming("listen"):
         host_port(config.listen)
+    _check_acme(config.acme)
+    _check_names(config.names)
+    config.limits.check()
     for position, nameserver in enumerate(config.validation.nameservers):
         with _naming(f"validation.nameservers[{position}]"):
             ip_address(host_port(nameserver)[0])
@@ -196,6 +230,32 @@ def _check(config: Config) -> None:
             raise ValueError(f"profiles.{name}: there is no such profile, only {', '.join(PROFILES)}")
     if config.acme.default_profile not in PROFILES:
         raise ValueError(f"acme.default_profile: {config.acme.default_profile!r} is none of {', '.join(PROFILES)}")
+
+
+def _check_acme(acme: Acme) -> None:
+    for key, url in (("terms_of_service", acme.terms_of_service), ("website", acme.website)):
+        # ejabberd's client wants a host in the URL of the terms.
+        if url is not None and not WEB_URL.fullmatch(url):
+            raise ValueError(f"acme.{key}: {url!r} is not an http or https URL with a host")
+    for name in acme.caa_identities:
+        with _naming("acme.caa_identities"):
+            if "." not in name or _host_name(name) != name:
+                raise ValueError(f"{name!r} is not a domain name in lower case (A-labels)")
+
+
+def _check_names(names: Names) -> None:
+    for key, listed in (("refused", names.refused), ("high_value", names.high_value)):
+        for name in listed:
+            with _naming(f"names.{key}"):
+                if _host_name(name) != name:
+                    raise ValueError(f"{name!r} must be in lower case")
+
+
+def _host_name(name: str) -> str:
+    try:
+        return host_name(name)
+    except RejectedIdentifier as problem:
+        raise ValueError(problem.detail) from problem
 
 
 def _check_mail(mail: MailSettings) -> None:

@@ -16,6 +16,7 @@ from challenges.base import Error, Identifier, Json
 __all__ = [
     "URN",
     "AccountDoesNotExist",
+    "AlreadyReplaced",
     "AlreadyRevoked",
     "BadCSR",
     "BadNonce",
@@ -23,13 +24,17 @@ __all__ = [
     "BadRevocationReason",
     "BadSignatureAlgorithm",
     "Deactivated",
+    "ExternalAccountRequired",
     "InvalidContact",
     "InvalidProfile",
+    "KeyInUse",
     "Malformed",
     "MethodNotAllowed",
+    "Misdirected",
     "NotFound",
     "OrderNotReady",
     "Problem",
+    "RateLimited",
     "RejectedIdentifier",
     "ServerInternal",
     "ServiceUnavailable",
@@ -102,6 +107,18 @@ class MethodNotAllowed(Malformed):
     status = 405
 
 
+class KeyInUse(Malformed):
+    """Another account has the key; the header Location says which (RFC 8555 §7.3.5)."""
+
+    status = 409
+
+
+class Misdirected(Malformed):
+    """The request names a host that is not this server's (RFC 9110 §15.5.20)."""
+
+    status = 421
+
+
 class TooLarge(Malformed):
     """The body is over the limit."""
 
@@ -144,6 +161,12 @@ class AccountDoesNotExist(Problem):
     kind, status = "accountDoesNotExist", 400
 
 
+class ExternalAccountRequired(Problem):
+    """A new account must be bound to one elsewhere (RFC 8555 §7.3.4)."""
+
+    kind, status = "externalAccountRequired", 403
+
+
 class InvalidContact(Problem):
     """A contact URL is broken (RFC 8555 §7.3)."""
 
@@ -166,6 +189,12 @@ class InvalidProfile(Problem):
     """The profile is not one the directory lists (draft-ietf-acme-profiles §4)."""
 
     kind, status = "invalidProfile", 400
+
+
+class RateLimited(Problem):
+    """Too much, too fast; the header Retry-After says when to come back (RFC 8555 §6.6)."""
+
+    kind, status = "rateLimited", 429
 
 
 class RejectedIdentifier(Problem):
@@ -196,6 +225,12 @@ class Deactivated(Unauthorized):
     """The signer's account is closed (RFC 8555 §7.3.6, which names the status)."""
 
     status = 401
+
+
+class AlreadyReplaced(Problem):
+    """Another order replaces that certificate (RFC 9773 §7.4)."""
+
+    kind, status = "alreadyReplaced", 409
 
 
 class AlreadyRevoked(Problem):

@@ -1,62 +1,39 @@
-"""Reads the identifiers of a newOrder: which DNS names may stand in a certificate at all (RFC 8555 §7.4, RFC 9444 §4).
+"""Reads the identifiers of a newOrder or newAuthz: what may stand in a certificate at all (RFC 8555 §7.4, RFC 9444 §4).
 
-It refuses and never maps: a name comes out as the ASCII lower-case LDH name that went in, or not at all; and it never
-asks the network. RFC 5890 and 5891 (A-labels), RFC 1034 §3.5 (LDH), RFC 6761 (special names), the public suffix list.
+It refuses and never maps: an identifier comes out as the one canonical text that went in (the case of ASCII letters in
+a DNS name aside), or not at all; and it never asks the network. RFC 8555 §7.1.3 (wildcards), RFC 8738 §3 (addresses),
+RFC 7622 (JIDs).
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network
 
-import idna
-
-from acme_server.errors import Malformed, RejectedIdentifier, UnsupportedIdentifier
+from acme_server.domains import PublicSuffixes, certifiable, rejected, shown, to_unicode, wildcard
+from acme_server.errors import Malformed, UnsupportedIdentifier
+from acme_server.jids import bare_jid, domain_of
+from acme_server.validation.addresses import IpNetwork, is_permitted, parse_address
 from challenges.base import Identifier
 
-__all__ = ["PublicSuffixes", "Requested", "parse_identifier", "to_unicode"]
+__all__ = ["PublicSuffixes", "Requested", "Rules", "dns_name_of", "parse_identifier", "to_unicode"]
 
-_MAX_NAME = 253
-"""Octets of a name in text form: 255 on the wire less the first length octet and the root's (RFC 1035 §2.3.4)."""
-_SHOWN = 80
-"""How much of a foreign value an error text repeats."""
-
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-"""RFC 1034 §3.5 as relaxed by RFC 1123 §2.1; 63 octets (RFC 1035 §2.3.4)."""
-
-_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
-"""Bidi classes that make a name a Bidi domain name (RFC 5893 §1.4)."""
-
-_SPECIAL = {
-    "alt": "is not a DNS name (RFC 9476)",
-    "arpa": "is infrastructure, not a host (RFC 3172)",
-    "internal": "is for private use and belongs to nobody in the DNS",
-    "invalid": "is never a name of anything (RFC 6761 §6.4)",
-    "local": "means another host in each network (RFC 6762 §3)",
-    "localhost": "is each machine's own name (RFC 6761 §6.3)",
-    "onion": "is not a DNS name (RFC 7686 §2)",
-}
-"""Top labels under which nobody can prove a name. `test` and `example` (RFC 6761 §6.2, §6.5) are left out on purpose:
-a CA's own tests and demonstrations use them, and in the public DNS they do not resolve."""
+_WILDCARD = "*."
+_UNICAST = IPv6Network("2000::/3")
+"""All IPv6 addresses that hosts are given by anybody (RFC 4291 §2.4)."""
 
 
-class PublicSuffixes:
-    """The public suffix list with its private section, as the installed package brings it."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What this CA takes."""
 
-    def __init__(self, source: Iterable[str] | None = None) -> None:
-        """`source`: the lines of a list in the format of publicsuffix.org; None: the packaged one (50 ms)."""
-        from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - only a server that takes orders needs it
-
-        self._list = PublicSuffixList(source)
-
-    def registrable(self, name: str) -> str | None:
-        """The registrable domain of an A-label name; None for a public suffix itself.
-
-        A top-level domain that the list does not know counts as a suffix (the list's own rule `*`).
-        """
-        return self._list.privatesuffix(name)
+    suffixes: PublicSuffixes
+    types: Collection[str] = ("dns",)
+    """`dns`, `ip`, `jid`."""
+    wildcards: bool = False
+    exempt: Collection[IpNetwork] = ()
+    """Networks whose addresses are taken although they are not public."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +41,11 @@ class Requested:
     """One member of newOrder's `identifiers`."""
 
     identifier: Identifier
-    ancestor: Identifier | None
+    ancestor: Identifier | None = None
     """The domain whose control shall prove it (`ancestorDomain`, RFC 9444 §4)."""
 
 
-def parse_identifier(value: object, suffixes: PublicSuffixes) -> Requested:
+def parse_identifier(value: object, rules: Rules) -> Requested:
     """Read one identifier object.
 
     Raises Malformed (not an identifier object), UnsupportedIdentifier (type), RejectedIdentifier (name).
@@ -78,100 +55,61 @@ def parse_identifier(value: object, suffixes: PublicSuffixes) -> Requested:
     kind, name, ancestor = value.get("type"), value.get("value"), value.get("ancestorDomain")
     if not isinstance(kind, str) or not isinstance(name, str):
         raise Malformed("An identifier's `type` and `value` must be strings (RFC 8555 §7.4).")
-    if kind != "dns":
-        raise UnsupportedIdentifier(f"Identifiers of type {_shown(kind)} are not supported here; `dns` is.")
-    identifier = Identifier("dns", _domain(name, suffixes))
+    if kind not in rules.types or kind not in _READERS:
+        taken = ", ".join(f"`{type_}`" for type_ in _READERS if type_ in rules.types)
+        raise UnsupportedIdentifier(f"Identifiers of type {shown(kind)} are not supported here; {taken} are.")
+    identifier = Identifier(kind, _READERS[kind](name, rules))
     if ancestor is None:
-        return Requested(identifier, None)
+        return Requested(identifier)
     if not isinstance(ancestor, str):
         raise Malformed("`ancestorDomain` must be a string (RFC 9444 §4).")
-    return Requested(identifier, Identifier("dns", _ancestor(ancestor, identifier.value, suffixes)))
+    if kind != "dns":
+        raise Malformed("`ancestorDomain` goes with identifiers of type `dns` alone (RFC 9444 §4).")
+    return Requested(identifier, Identifier("dns", _ancestor(ancestor, identifier.value, rules.suffixes)))
 
 
-def to_unicode(name: str) -> str:
-    """The U-label form of a valid A-label name, label by label: what a JID's domain part holds (RFC 7622 §3.2)."""
-    if "xn--" not in name:
-        return name
-    return ".".join(idna.ulabel(label) if label.startswith("xn--") else label for label in name.split("."))
+def dns_name_of(identifier: Identifier) -> str | None:
+    """The A-label name, without `*.`, in whose zone the identifier lies; None for an address."""
+    if identifier.type == "dns":
+        return identifier.value.removeprefix(_WILDCARD)
+    return domain_of(identifier.value) if identifier.type == "jid" else None
 
 
-def _domain(name: str, suffixes: PublicSuffixes) -> str:
-    """A name that may be certified, in lower case. Raises RejectedIdentifier."""
-    name = _host_name(name)
-    top = name.rpartition(".")[2]
-    if top in _SPECIAL:
-        raise _rejected(name, f"`{top}` {_SPECIAL[top]}")
-    if "." not in name:
-        raise _rejected(name, "a name needs at least two labels")
-    if suffixes.registrable(name) is None:
-        raise _rejected(name, "it is a public suffix, under which many parties register names")
-    return name
+def _dns(name: str, rules: Rules) -> str:
+    if not name.startswith(_WILDCARD):
+        return certifiable(name, rules.suffixes)
+    if not rules.wildcards:
+        raise rejected(name, "this CA issues no wildcard names; ask for each name by itself")
+    return wildcard(name, rules.suffixes)
+
+
+def _ip(text: str, rules: Rules) -> str:
+    """RFC 8738 §3: the one text form of an address. Raises RejectedIdentifier."""
+    address = parse_address(text)
+    if address is None or str(address) != text:
+        raise rejected(text, "an IP address is written as RFC 8738 §3 has it: four decimals, or RFC 5952, no zone")
+    # An IPv4 address inside an IPv6 one (RFC 4291 §2.5.5.2, RFC 6052) would be a second spelling of it.
+    inner = isinstance(address, IPv6Address) and address not in _UNICAST
+    if not is_permitted(address, rules.exempt) or (inner and not any(address in exempt for exempt in rules.exempt)):
+        raise rejected(text, "it is not a public address, and belongs to nobody (RFC 6890)")
+    return text
+
+
+def _jid(value: str, rules: Rules) -> str:
+    return bare_jid(value, rules.suffixes)
+
+
+_READERS = {"dns": _dns, "ip": _ip, "jid": _jid}
 
 
 def _ancestor(ancestor: str, name: str, suffixes: PublicSuffixes) -> str:
     """A domain that may vouch for `name` (RFC 9444 §4). Raises RejectedIdentifier."""
-    ancestor = _domain(ancestor, suffixes)
+    if name.startswith(_WILDCARD):
+        # RFC 9444 knows no such pair; who proves a zone for its wildcard has proved what an ancestor could.
+        raise rejected(name, "a wildcard name is proved by its own base, without ancestorDomain")
+    ancestor = certifiable(ancestor, suffixes)
     if not name.endswith("." + ancestor):
-        raise _rejected(name, f"its ancestorDomain {_shown(ancestor)} is not a parent of it (RFC 9444 §4)")
+        raise rejected(name, f"its ancestorDomain {shown(ancestor)} is not a parent of it (RFC 9444 §4)")
     if suffixes.registrable(ancestor) != suffixes.registrable(name):
-        raise _rejected(name, f"its ancestorDomain {_shown(ancestor)} lies above its registrable domain")
+        raise rejected(name, f"its ancestorDomain {shown(ancestor)} lies above its registrable domain")
     return ancestor
-
-
-def _host_name(name: str) -> str:
-    """A host name by its syntax alone, in lower case. Raises RejectedIdentifier."""
-    # Before lower(): the Kelvin sign's lower case is an ASCII k.
-    if not name.isascii():
-        raise _rejected(name, "it must be written in A-labels (`xn--…`, RFC 5890), not in U-labels")
-    if len(name) > _MAX_NAME:
-        raise _rejected(name, f"it is longer than {_MAX_NAME} octets")
-    # The case of ASCII letters is no part of a DNS name (RFC 4343 §3), clients send what people typed, and RFC 8555
-    # §7.4 compares names without it: this folds two spellings of one name and maps nothing to another.
-    name = name.lower()
-    if name.startswith("*."):
-        raise _rejected(name, "this CA issues no wildcard names; ask for each name by itself")
-    labels = name.split(".")
-    for label in labels:
-        _check_label(name, label)
-    # An all-numeric top label is an IPv4 literal or would be read as one (RFC 3696 §2).
-    if labels[-1].isdigit():
-        raise _rejected(name, "its last label is a number: an IP address is not a DNS name")
-    _check_international(name, labels)
-    return name
-
-
-def _check_label(name: str, label: str) -> None:
-    """LDH (RFC 1034 §3.5) and no reserved LDH label but A-labels (RFC 5890 §2.3.1). Raises RejectedIdentifier."""
-    if not label:
-        raise _rejected(name, "it has an empty label (a leading, doubled or trailing dot)")
-    if not _LABEL.fullmatch(label):
-        raise _rejected(name, "a label is 1 to 63 of the letters a-z, digits and hyphens, with no hyphen at either end")
-    if label[2:4] == "--" and not label.startswith("xn--"):
-        raise _rejected(name, "a label with hyphens as third and fourth character is reserved (RFC 5890 §2.3.1)")
-
-
-def _check_international(name: str, labels: list[str]) -> None:
-    """Each A-label must be one (RFC 5891 §5.4), and the name obey the Bidi rule. Raises RejectedIdentifier."""
-    if "xn--" not in name:
-        return
-    try:
-        written = to_unicode(name).split(".")
-        # RFC 5891 §5.4: what the label says must lead back to that very label.
-        same = all(idna.alabel(u).decode("ascii") == a for a, u in zip(labels, written, strict=True) if a != u)
-        # RFC 5893 §2: one right-to-left label puts every label of the name under the rule.
-        if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in "".join(written)):
-            for label in written:
-                idna.check_bidi(label, check_ltr=True)
-    except ValueError:  # IDNAError is one, and so is what a Punycode decoder raises
-        same = False
-    if not same:
-        raise _rejected(name, "an `xn--` label of it is not valid by IDNA 2008 (RFC 5891 §5.4)")
-
-
-def _shown(text: str) -> str:
-    """A foreign value for an error text: printable ASCII, cut."""
-    return ascii(text[:_SHOWN])
-
-
-def _rejected(name: str, reason: str) -> RejectedIdentifier:
-    return RejectedIdentifier(f"{_shown(name)} cannot be certified: {reason}.")

@@ -32,6 +32,8 @@ class _Lines:
 
 def configure_log() -> None:
     """Set it up, once in each process."""
+    # A descriptor of our own: if another part closes 2, its number may be the database's next, and lines go there.
+    descriptor = os.dup(sys.stderr.fileno())
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -39,6 +41,6 @@ def configure_log() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False),
         ],
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Lines(sys.stderr.fileno()))),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Lines(descriptor))),
         cache_logger_on_first_use=True,
     )

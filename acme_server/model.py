@@ -30,6 +30,7 @@ __all__ = [
     "Challenge",
     "Clock",
     "Crl",
+    "ExternalAccountKey",
     "Job",
     "JobKind",
     "Notice",
@@ -58,6 +59,22 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class ExternalAccountKey:
+    """A key that binds a new account to an account elsewhere (RFC 8555 §7.3.4)."""
+
+    kid: str
+    mac_key: bytes = field(repr=False)
+    label: str
+    """For people: whom it was given to."""
+    created_at: datetime
+    account_id: str | None = None
+    """The account that it has bound; a key binds one."""
+    binding: Json | None = None
+    """The JWS that bound it, as the account object shows it."""
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Challenge:
     """RFC 8555 §8, with what its type keeps between the steps."""
 
@@ -66,7 +83,7 @@ class Challenge:
     type: str
     status: ChallengeStatus
     token: str
-    """base64url; 256 random bits."""
+    """base64url; 256 random bits. Empty where its type has none."""
     offer: Json
     """The members its type added to the object."""
     state: Json = field(default_factory=dict)
@@ -85,6 +102,7 @@ class Authorization:
     id: str
     account_id: str
     identifier: Identifier
+    """As the order has it: a wildcard name with its `*.`."""
     subdomains: bool
     """`subdomainAuthAllowed`."""
     status: AuthorizationStatus
@@ -94,6 +112,17 @@ class Authorization:
     assurance: str | None = None
     """`dns`, `mail` or `cert`, once valid."""
     challenges: tuple[Challenge, ...] = ()
+
+    @property
+    def wildcard(self) -> bool:
+        """Whether it is for all names one label below `base`."""
+        # Not so for a JID: a user may be called `*.a`.
+        return self.identifier.type == "dns" and self.identifier.value.startswith("*.")
+
+    @property
+    def base(self) -> Identifier:
+        """What is to be proved, and what the object shows (RFC 8555 §7.1.4): the identifier without `*.`."""
+        return Identifier("dns", self.identifier.value.removeprefix("*.")) if self.wildcard else self.identifier
 
     def status_at(self, now: datetime) -> AuthorizationStatus:
         """The status, with time taken into account."""
@@ -124,11 +153,16 @@ class Order:
     processing_since: datetime | None = None
     certificate: str | None = None
     """Serial of the issued certificate."""
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    """What was asked for; None: the profile decides."""
+    replaces: str | None = None
+    """RFC 9773 §4.1's name of the certificate that the new one shall replace (§5)."""
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The A-label names asked for."""
-        return tuple(part.identifier.value for part in self.identifiers)
+    def names(self) -> tuple[Identifier, ...]:
+        """What was asked for, in its sequence."""
+        return tuple(part.identifier for part in self.identifiers)
 
     @property
     def authorization_ids(self) -> tuple[str, ...]:
@@ -157,7 +191,7 @@ class Certificate:
     account_id: str | None
     issuer_id: str
     profile: str
-    names: tuple[str, ...]
+    identifiers: tuple[Identifier, ...]
     tbs_sha256: bytes
     """Of the TBSCertificate that was linted and will be signed."""
     spki_sha256: bytes
@@ -196,6 +230,8 @@ class Job:
     owner: str | None = None
     """Who holds the lease."""
     lease_until: datetime | None = None
+    account_id: str | None = None
+    """Whom it is done for; None: the CA itself."""
 
 
 @dataclass(frozen=True, slots=True)

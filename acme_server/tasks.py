@@ -7,6 +7,7 @@ from datetime import datetime
 from acme_server.model import Authorization, Challenge
 from acme_server.states import AuthorizationStatus, ChallengeStatus
 from acme_server.store import Transaction
+from acme_server.urls import Urls
 from challenges.base import Task
 
 __all__ = ["challenge_in", "is_open", "subject_of", "task_of"]
@@ -30,16 +31,30 @@ def is_open(challenge: Challenge, authorization: Authorization, now: datetime) -
     return pending and challenge.status is ChallengeStatus.PROCESSING
 
 
-def task_of(challenge: Challenge, authorization: Authorization, names: tuple[str, ...], url: str) -> Task:
-    """The challenge as its type sees it. It has a thumbprint: it has been answered, or is being."""
+def task_of(
+    challenge: Challenge,
+    authorization: Authorization,
+    urls: Urls,
+    *,
+    names: tuple[str, ...] = (),
+    former_thumbprints: tuple[str, ...] = (),
+) -> Task:
+    """The challenge as its type sees it. It has a thumbprint: it has been answered, or is being.
+
+    `names` are for the one who reads a mail, `former_thumbprints` for a validation.
+    """
     assert challenge.thumbprint is not None
     return Task(
-        identifier=authorization.identifier,
+        identifier=authorization.base,
         token=challenge.token,
         thumbprint=challenge.thumbprint,
-        url=url,
+        url=urls.challenge(challenge.id),
         offer=challenge.offer,
         names=names,
         expires=authorization.expires,
         state=challenge.state,
+        account_url=urls.account(authorization.account_id),
+        wildcard=authorization.wildcard,
+        subdomains=authorization.subdomains,
+        former_thumbprints=former_thumbprints,
     )

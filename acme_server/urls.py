@@ -29,6 +29,15 @@ class Urls:
         """RFC 8555 §7.1.2; also the prefix that a `kid` must have."""
         return f"{self.base}/acme/account/{account_id}"
 
+    def orders(self, account_id: str, after: str = "") -> str:
+        """RFC 8555 §7.1.2.1: the page of an account's orders that begins beyond the id `after`."""
+        return f"{self.account(account_id)}/orders" + (f"?after={after}" if after else "")
+
+    @property
+    def account_hashes(self) -> str:
+        """Where the hashed URIs of accounts begin: names in DNS records, with nothing behind them (dns-persist-01)."""
+        return f"{self.base}/acme/account-hash/"
+
     def order(self, order_id: str) -> str:
         """RFC 8555 §7.1.3."""
         return f"{self.base}/acme/order/{order_id}"
@@ -48,3 +57,7 @@ class Urls:
     def certificate(self, serial: str) -> str:
         """RFC 8555 §7.4.2."""
         return f"{self.base}/acme/certificate/{serial}"
+
+    def alternate(self, serial: str, number: int) -> str:
+        """RFC 8555 §7.4.2: the certificate with another chain, from 1 on."""
+        return f"{self.certificate(serial)}/alternate/{number}"

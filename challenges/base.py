@@ -7,12 +7,16 @@ the middle judge. Nothing here opens a socket, a file or a database: those come 
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
+
+from challenges.network import Fault, HttpAnswer, Network, TlsAnswer, TxtAnswer
+from challenges.text import printable
+from challenges.tools import DnsPublisher, HttpPublisher, MailReader, Responder, TlsAlpnPublisher, Tools
+from challenges.values import TOKEN, Error, Identifier, Json
 
 __all__ = [
     "TOKEN",
@@ -20,6 +24,7 @@ __all__ = [
     "Begun",
     "Ca",
     "ChallengeType",
+    "DnsPublisher",
     "Error",
     "Fault",
     "HttpAnswer",
@@ -34,45 +39,16 @@ __all__ = [
     "PushChallenge",
     "Responder",
     "Task",
+    "TlsAlpnPublisher",
+    "TlsAnswer",
     "Tools",
+    "TxtAnswer",
     "Verdict",
     "base64url",
+    "check_token",
+    "fault_outcome",
     "key_authorization",
 ]
-
-TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
-"""RFC 8555 §8.1: base64url, at least 128 bits; fit to be a file name."""
-
-Json = dict[str, Any]
-"""A JSON object as Python holds it."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Identifier:
-    """What a certificate is asked for (RFC 8555 §9.7.7)."""
-
-    type: str
-    """`dns`."""
-    value: str
-    """For `dns` an A-label name: lower-case LDH, no trailing dot."""
-
-    def to_json(self) -> Json:
-        """The object on the wire."""
-        return {"type": self.type, "value": self.value}
-
-
-@dataclass(frozen=True, slots=True)
-class Error:
-    """Why a validation has not succeeded: the `error` member of a challenge (RFC 8555 §8, RFC 7807)."""
-
-    kind: str
-    """The last part of an ACME error URN (RFC 8555 §6.7): `connection`, `incorrectResponse` …"""
-    detail: str
-    """For the person who asked: what was seen, what to do next. No secret, no foreign control character."""
-
-    def to_json(self) -> Json:
-        """The problem document on the wire."""
-        return {"type": f"urn:ietf:params:acme:error:{self.kind}", "detail": self.detail}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +63,10 @@ class Ca:
     """A-label name -> its registrable domain by the public suffix list, None for a public suffix itself."""
     report_to: str
     """Where a person reports misuse: a URL or an address."""
+    issuer_domain_names: tuple[str, ...] = ()
+    """The A-label names by which DNS records speak of this CA (RFC 8659 §4.2), the preferred one first."""
+    account_hash_prefix: str = ""
+    """Where hashed account URIs begin, the directory's `accountHashPrefix` (dns-persist-01); empty: it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +76,7 @@ class Task:
     identifier: Identifier
     """The authorization's identifier."""
     token: str
-    """The challenge object's token (base64url without padding)."""
+    """The challenge object's token (base64url without padding); empty for a type without one."""
     thumbprint: str
     """RFC 7638 SHA-256 thumbprint of the account key (base64url), at the first POST."""
     url: str
@@ -109,6 +89,14 @@ class Task:
     """When the authorization stops waiting (aware, UTC)."""
     state: Json = field(default_factory=dict)
     """Server only: what this type keeps between the steps; starts empty, holds no plain `token1`."""
+    account_url: str = ""
+    """The URL of the account that the authorization belongs to (RFC 8555 §7.3)."""
+    wildcard: bool = False
+    """Whether the authorization is for `*.` before the identifier (RFC 8555 §7.1.4)."""
+    subdomains: bool = False
+    """Whether it is also for all names below the identifier (RFC 9444 §4)."""
+    former_thumbprints: tuple[str, ...] = ()
+    """Server only: thumbprints of the keys that the account had before this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,91 +157,12 @@ class Outcome:
     """What was seen, for the record: addresses, status, tries. No secret."""
     assurance: str = "dns"
     """What a VALID is worth: `dns`, `mail` or `cert`."""
+    until: datetime | None = None
+    """With VALID: the proof holds no longer than this (aware, UTC); None: as long as the server likes."""
 
 
 class BadResponse(Exception):  # noqa: N818 - a response that is bad, by the name people look for
     """The payload of a POST to the challenge is not one this type knows; str() says what it should be."""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """The last answer of a chain of redirects."""
-
-    status: int
-    body: bytes
-    """At most the number of octets asked for."""
-    url: str
-    """The URL that gave it."""
-    address: str
-    """The IP address that was connected to."""
-
-
-class Fault(Exception):  # noqa: N818 - the network's fault, not ours
-    """A look-up or a connection did not succeed."""
-
-    def __init__(self, error: Error, *, transient: bool) -> None:
-        super().__init__(error.detail)
-        self.error = error
-        self.transient = transient
-        """Whether trying again later may help."""
-
-
-class Network(Protocol):
-    """The one guarded way out: whoever asks for a validation chooses where it goes."""
-
-    def http_get(self, host: str, path: str, *, limit: int) -> HttpAnswer:
-        """GET `http://host/path` on port 80, following redirects; at most `limit` octets of the body are read.
-
-        Raises Fault.
-        """
-
-
-class HttpPublisher(Protocol):
-    """The client's way to put a file under `/.well-known/acme-challenge/` of its own hosts."""
-
-    def publish(self, token: str, content: str) -> None:
-        """Serve `content` for `token`; the token has been checked to be base64url."""
-
-    def withdraw(self, token: str) -> None:
-        """Stop serving it; no error where it was never published."""
-
-
-class MailReader(Protocol):
-    """The client's way to the code in a challenge mail."""
-
-    def code(self, challenge_url: str, sender: str, mailbox: str, timeout: float) -> str:
-        """The code of the mail for this very challenge, 32 characters without its check group.
-
-        Waits up to `timeout` seconds. Raises TimeoutError, saying where it looked.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What the client can do about challenges here; None: not at all."""
-
-    http: HttpPublisher | None = None
-    mail: MailReader | None = None
-    mailbox: str | None = None
-    """The mailbox the code shall go to, if the operator has chosen; else the first of the challenge's list."""
-    timeout: float = 3600.0
-    """Seconds a responder may wait for something that comes from outside."""
-
-
-class Responder(Protocol):
-    """The client's half of one challenge. `clean_up` must not assume that `present` ran."""
-
-    def present(self) -> Json:
-        """Make the answer ready, quickly; the payload of the POST that tells the server (RFC 8555 §7.5.1)."""
-
-    def wait(self) -> Json | None:
-        """The slow part, after that POST: the payload of a second POST, or None when one was all.
-
-        Raises TimeoutError.
-        """
-
-    def clean_up(self) -> None:
-        """Take away what `present` left."""
 
 
 class ChallengeType(Protocol):
@@ -267,8 +176,22 @@ class ChallengeType(Protocol):
     def subdomains(self) -> bool:
         """Whether it may prove an authorization with `subdomainAuthAllowed` (RFC 9444 §4)."""
 
-    def offer(self, identifier: Identifier, ca: Ca) -> Json | None:
-        """Server: the members it adds to a challenge object, or None where it cannot prove this identifier."""
+    @property
+    def wildcards(self) -> bool:
+        """Whether it may prove an authorization with `wildcard` (RFC 8555 §7.1.4).
+
+        The server asks this: `offer` gets the authorization's identifier, which has no `*.`.
+        """
+
+    @property
+    def has_token(self) -> bool:
+        """Whether its challenge object has a `token`."""
+
+    def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:
+        """Server: the members it adds to a challenge object, or None where it cannot prove this identifier.
+
+        `account_url`: the account that the authorization will belong to.
+        """
 
     def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:
         """Server: take the payload of a POST to the challenge. No network. Raises BadResponse."""
@@ -292,6 +215,23 @@ def base64url(octets: bytes) -> str:
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
 
 
+def check_token(token: str) -> None:
+    """Client: RFC 8555 §8.1 allows base64url only. Raises ValueError.
+
+    The CA is hostile input: a token becomes a file name, or is hashed into a record on its word.
+    """
+    if not TOKEN.fullmatch(token):
+        raise ValueError(
+            f'the CA sent the token "{printable(token, 40)}", which is not 16 to 128 characters'
+            " of base64url (RFC 8555 section 8.1); nothing was published"
+        )
+
+
 def key_authorization(token: str, thumbprint: str) -> str:
     """`token "." thumbprint` (RFC 8555 §8.1)."""
     return f"{token}.{thumbprint}"
+
+
+def fault_outcome(fault: Fault) -> Outcome:
+    """What a fault of the network means for a challenge: a passing one is tried again (RFC 8555 §8.2)."""
+    return Outcome(Verdict.RETRY if fault.transient else Verdict.INVALID, fault.error)

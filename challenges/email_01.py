@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from challenges.base import (
     BadResponse,
@@ -32,6 +32,7 @@ from challenges.base import (
     base64url,
     key_authorization,
 )
+from challenges.clock import utc_now
 from challenges.mail_code import answer, format_code, new_code
 from challenges.mail_responder import MailResponder
 from challenges.text import printable
@@ -99,17 +100,13 @@ def _end_of(state: Json) -> datetime:
     return datetime.fromisoformat(state["expires"])
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class Email01:
     """The challenge type; an instance holds where chance and time come from."""
 
     random: Callable[[int], bytes] = secrets.token_bytes
     """Number of octets -> that many, unpredictable."""
-    now: Callable[[], datetime] = _utc_now
+    now: Callable[[], datetime] = utc_now
     life: timedelta = timedelta(hours=1)
     """How long after its first mail a challenge takes answers; at most a day."""
 
@@ -126,7 +123,16 @@ class Email01:
         """Whoever reads the postmaster's mail of a name speaks for the names below it (RFC 9444)."""
         return True
 
-    def offer(self, identifier: Identifier, ca: Ca) -> Json | None:
+    @property
+    def wildcards(self) -> bool:
+        """A wildcard is for the names of one zone, so only its DNS speaks for them."""
+        return False
+
+    @property
+    def has_token(self) -> bool:
+        return True
+
+    def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:  # noqa: ARG002 - the contract's
         """The mailboxes are built from the name, never from anything that an applicant or a registry says."""
         if identifier.type != "dns" or identifier.value.startswith("*.") or ca.mail_from is None:
             return None

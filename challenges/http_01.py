@@ -1,6 +1,6 @@
-"""http-01: a file that the host itself serves on port 80 (RFC 8555 §8.3).
+"""http-01: a file that the host itself serves on port 80 (RFC 8555 §8.3, for IP addresses RFC 8738 §4).
 
-It proves one host name, never the names below it, and never a wildcard. Judging is pure: the network comes in as a
+It proves one host, never the names below it, and never a wildcard. Judging is pure: the network comes in as a
 parameter, and no file name is built from a token that has not been checked.
 """
 
@@ -25,11 +25,13 @@ from challenges.base import (
     Task,
     Tools,
     Verdict,
+    check_token,
+    fault_outcome,
     key_authorization,
 )
 from challenges.text import printable
 
-__all__ = ["BODY_LIMIT", "HTTP_01", "WELL_KNOWN", "Http01", "expected", "fault_outcome", "judge"]
+__all__ = ["BODY_LIMIT", "HTTP_01", "WELL_KNOWN", "Http01", "expected", "judge"]
 
 WELL_KNOWN = "/.well-known/acme-challenge/"
 BODY_LIMIT = 1024
@@ -47,7 +49,8 @@ def judge(wanted: bytes, evidence: HttpAnswer) -> Outcome:
     """VALID where status and body are right (RFC 8555 §8.3); blanks at the body's end do not count."""
     seen = {"url": evidence.url, "address": evidence.address, "status": evidence.status}
     body = evidence.body.rstrip()
-    if evidence.status == 200 and hmac.compare_digest(body, wanted):  # noqa: PLR2004 - OK, and no other 2xx
+    whole = len(evidence.body) < BODY_LIMIT  # else it goes on with what nobody has read
+    if evidence.status == 200 and whole and hmac.compare_digest(body, wanted):  # noqa: PLR2004 - OK, and no other 2xx
         return Outcome(Verdict.VALID, evidence=seen)
     where = f"{printable(evidence.url, 200)} at {evidence.address}"
     if evidence.status != 200:  # noqa: PLR2004
@@ -56,11 +59,6 @@ def judge(wanted: bytes, evidence: HttpAnswer) -> Outcome:
         problem = "did not answer with the key authorization of this account and token"
     detail = f'{where} {problem}; the body begins with "{printable(body[:_SHOWN], _SHOWN)}"'
     return Outcome(Verdict.INVALID, Error("incorrectResponse", detail), evidence=seen)
-
-
-def fault_outcome(fault: Fault) -> Outcome:
-    """What a fault of the network means for a challenge: a passing one is tried again (RFC 8555 §8.2)."""
-    return Outcome(Verdict.RETRY if fault.transient else Verdict.INVALID, fault.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +74,18 @@ class Http01:
         """Another machine may serve a name below this one (RFC 9444 §4)."""
         return False
 
-    def offer(self, identifier: Identifier, ca: Ca) -> Json | None:  # noqa: ARG002 - the contract's parameters
-        # RFC 8555 §8.3: no wildcards, one host cannot speak for all.
-        fits = identifier.type == "dns" and not identifier.value.startswith("*.")
+    @property
+    def wildcards(self) -> bool:
+        """One host cannot speak for all (RFC 8555 §8.3)."""
+        return False
+
+    @property
+    def has_token(self) -> bool:
+        return True
+
+    def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:  # noqa: ARG002 - the contract's
+        # RFC 8738 §4: an address is asked by itself, without DNS.
+        fits = identifier.type in ("dns", "ip") and not identifier.value.startswith("*.")
         return {} if fits else None
 
     def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:  # noqa: ARG002
@@ -106,12 +113,7 @@ class HttpResponder:
 
     def present(self) -> Json:
         """Publish the key authorization. Raises ValueError for a token that is not base64url."""
-        if not TOKEN.fullmatch(self.task.token):
-            # The CA is hostile input: a token becomes a file name (RFC 8555 §8.1 allows base64url only).
-            raise ValueError(
-                f'the CA sent the token "{printable(self.task.token, 40)}", which is not 16 to 128 characters'
-                " of base64url (RFC 8555 section 8.1); nothing was published"
-            )
+        check_token(self.task.token)
         self.publisher.publish(self.task.token, expected(self.task).decode("ascii"))
         return {}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,27 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from tests.in_process import Ca
 
-__all__ = ["Client", "Reply", "b64", "csr", "ec_key", "flattened", "jwk_of", "rsa_key", "sign", "thumbprint"]
+__all__ = [
+    "Client",
+    "Reply",
+    "b64",
+    "binding",
+    "csr",
+    "ec_key",
+    "ed25519_key",
+    "flattened",
+    "jwk_of",
+    "rsa_key",
+    "sign",
+    "thumbprint",
+]
 
 URN = "urn:ietf:params:acme:error:"
 _CURVES = {"secp256r1": ("P-256", "ES256", hashes.SHA256()), "secp384r1": ("P-384", "ES384", hashes.SHA384())}
@@ -47,8 +61,14 @@ def rsa_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 2048)
 
 
+def ed25519_key() -> ed25519.Ed25519PrivateKey:
+    return ed25519.Ed25519PrivateKey.generate()
+
+
 def jwk_of(key: Any) -> dict[str, str]:
     public = key.public_key()
+    if isinstance(public, ed25519.Ed25519PublicKey):
+        return {"kty": "OKP", "crv": "Ed25519", "x": b64(public.public_bytes_raw())}
     numbers = public.public_numbers()
     if isinstance(public, rsa.RSAPublicKey):
         return {"kty": "RSA", "n": number(numbers.n), "e": number(numbers.e)}
@@ -64,11 +84,15 @@ def thumbprint(key: Any) -> str:
 
 
 def algorithm_of(key: Any) -> str:
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return "EdDSA"
     return "RS256" if isinstance(key, rsa.RSAPrivateKey) else _CURVES[key.curve.name][1]
 
 
 def sign(key: Any, content: bytes) -> bytes:
-    """By the key's own algorithm (RFC 7518 §3.3, §3.4)."""
+    """By the key's own algorithm (RFC 7518 §3.3, §3.4, RFC 8037 §3.1)."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign(content)
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(content, padding.PKCS1v15(), hashes.SHA256())
     r, s = decode_dss_signature(key.sign(content, ec.ECDSA(_CURVES[key.curve.name][2])))
@@ -89,6 +113,19 @@ def flattened(key: Any, protected: Any, payload: Any) -> dict[str, str]:
     return {"protected": head, "payload": body, "signature": b64(sign(key, f"{head}.{body}".encode()))}
 
 
+def binding(account_key: Any, url: str, kid: str, mac_key: bytes, /, **changes: Any) -> dict[str, str]:
+    """An external account binding (RFC 8555 §7.3.4); `changes` are those of its protected header."""
+    header = {"alg": "HS256", "kid": kid, "url": url} | changes
+    head = b64(octets_of({name: value for name, value in header.items() if value is not REMOVED}))
+    body = b64(octets_of(jwk_of(account_key)))
+    digest = {"HS384": "sha384", "HS512": "sha512"}.get(header["alg"], "sha256")
+    return {
+        "protected": head,
+        "payload": body,
+        "signature": b64(hmac.digest(mac_key, f"{head}.{body}".encode(), digest)),
+    }
+
+
 def csr(names: Sequence[str], key: Any = None, common_name: str | None = None) -> str:
     """base64url of a CSR for dNSNames."""
     subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
@@ -96,7 +133,9 @@ def csr(names: Sequence[str], key: Any = None, common_name: str | None = None) -
     if names:
         san = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         builder = builder.add_extension(san, critical=False)
-    return b64(builder.sign(key or ec_key(), hashes.SHA256()).public_bytes(Encoding.DER))
+    key = key or ec_key()
+    digest = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return b64(builder.sign(key, digest).public_bytes(Encoding.DER))
 
 
 @dataclass(frozen=True)
@@ -174,6 +213,13 @@ class Client:
         assert reply.status in {200, 201}, reply.content
         self.account = reply.location
         return self
+
+    def key_change(self, new: Any, payload: Mapping[str, Any] | None = None, /, **header: Any) -> dict[str, str]:
+        """The inner JWS of a key change (RFC 8555 §7.3.5), signed by the new key, then the changes."""
+        members = {"account": self.account, "oldKey": jwk_of(self.key)} | dict(payload or {})
+        head = {"alg": algorithm_of(new), "jwk": jwk_of(new), "url": self.url("key-change")} | header
+        head, members = ({k: v for k, v in part.items() if v is not REMOVED} for part in (head, members))
+        return flattened(new, head, members)
 
     def order(self, *names: str | Mapping[str, str], **members: Any) -> Reply:
         identifiers = [{"type": "dns", "value": name} if isinstance(name, str) else name for name in names]

@@ -29,6 +29,7 @@ from acme_server.app import Application, Parts, create_app
 from acme_server.config import Config
 from acme_server.identifiers import PublicSuffixes
 from acme_server.issuance import authority
+from acme_server.limits import Limit
 from acme_server.model import AuditRecord, Job, JobKind
 from acme_server.store.migrate import upgrade
 from challenges.base import Error, Fault, HttpAnswer
@@ -256,6 +257,7 @@ def build(folder: Path, parts: dict[str, Any] | None = None, **settings: Any) ->
         "listen": "127.0.0.1:443",
         "directory": str(folder),
         "mail": {"from": MAIL_FROM, "smarthost": "127.0.0.1:9"},
+        "limits": {limit.value: "1000000/1h" for limit in Limit},
     }
     return Ca(msgspec.convert(raw | settings, Config), Clock(), Network(), parts or {})
 

@@ -61,7 +61,7 @@ def certificate(serial="1f", order_id="o", **changes):
         "account_id": "a",
         "issuer_id": "i",
         "profile": "xmpp",
-        "names": ("example.org", "b.example.org"),
+        "identifiers": (NAME, Identifier("dns", "b.example.org")),
         "tbs_sha256": bytes(32),
         "spki_sha256": b"\1" * 32,
         "not_before": NOW,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from pathlib import Path
 
 import click
 
 from acme_server.config import Config, ConfigError, load
 
-__all__ = ["actor", "config_option", "read_config"]
+__all__ = ["actor", "config_option", "json_option", "read_config"]
+
+_LOGIN = Path("/proc/self/loginuid")
+_NOBODY = 2**32 - 1
 
 config_option = click.option(
     "--config",
@@ -19,6 +23,7 @@ config_option = click.option(
     show_default=True,
     help="The configuration file.",
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def read_config(path: Path) -> Config:
@@ -30,5 +35,25 @@ def read_config(path: Path) -> Config:
 
 
 def actor() -> str:
-    """Who gave the command, for the audit chain: `user/NAME`."""
-    return f"user/{getpass.getuser()}"
+    """Who gave the command, for the audit chain: `user/NAME`, or `user/root (NAME)` where NAME has logged in.
+
+    As the kernel knows them: whoever types can set any environment variable.
+    """
+    user, login = os.getuid(), _login()
+    return f"user/{_name(user)}" if login in {None, user} else f"user/{_name(user)} ({_name(login)})"
+
+
+def _login() -> int | None:
+    """Who has logged in, by user id; None where nobody has, or nothing keeps account of it."""
+    try:
+        login = int(_LOGIN.read_text("ascii"))
+    except OSError:
+        return None
+    return None if login == _NOBODY else login
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:  # a container's user need not have one
+        return str(user)

@@ -90,14 +90,19 @@ def load_asgi(config_path: str) -> Any:
 
     from acme_server.app import create_app  # noqa: PLC0415
     from acme_server.log import configure_log  # noqa: PLC0415
-    from acme_server.web.asgi import Adapter  # noqa: PLC0415
+    from acme_server.web.asgi import Adapter, hosts_of  # noqa: PLC0415
 
     configure_log()
     config = load(Path(config_path))
     application = create_app(config)
     application.start()
     structlog.get_logger().info("listening", url=application.services.urls.directory, address=config.listen)
-    return Adapter(application.flask, application.close)
+    return Adapter(
+        application.flask,
+        application.close,
+        hosts=hosts_of(config.external_url, config.pki),
+        proxies=config.limits.networks(),
+    )
 
 
 def _keep_own_certificate(config: Config) -> None:
@@ -147,7 +152,7 @@ def _own_certificate(config: Config) -> bool:
     from acme_server.store.sqlite import SqliteStore  # noqa: PLC0415
 
     certificate, key = config.path(config.tls.certificate), config.path(config.tls.key)
-    issuer = authority.load(config.path(config.authority)).issuer
+    issuer = authority.load(config.path(config.authority), utc_now()).issuer
     store = SqliteStore(config.path(config.database))
     try:
         # Nobody can be served from a database that cannot be written; this changes nothing in one that can.

@@ -13,6 +13,7 @@ from typing import cast
 import structlog
 
 from acme_server.gateways.mail import Delivery, Fate, Smarthost, send
+from acme_server.limiter import Limiter
 from acme_server.model import Challenge, Clock, Job
 from acme_server.policy import Reuse
 from acme_server.store import Store, Transaction
@@ -45,6 +46,7 @@ class MailGateway:
     challenges: Mapping[str, ChallengeType]
     urls: Urls
     reuse: Reuse
+    limits: Limiter
 
     def __call__(self, job: Job) -> None:
         """Send the mail `job.ref` of the outbox."""
@@ -96,9 +98,9 @@ class MailGateway:
             _show(transaction, challenge, None)
         else:
             challenge_type = cast(PushChallenge, self.challenges[challenge.type])
-            task = task_of(challenge, authorization, (), self.urls.challenge(challenge.id))
+            task = task_of(challenge, authorization, self.urls)
             outcome = challenge_type.undeliverable(task, mail, delivery.detail)
-            apply(transaction, challenge, authorization, outcome, now, self.reuse)
+            apply(transaction, challenge, authorization, outcome, now, self.reuse, self.limits)
 
 
 def _show(transaction: Transaction, challenge: Challenge, error: Error | None) -> None:

@@ -1,7 +1,8 @@
 """The CA's own certificates: makes a root and an issuer below it, and loads the issuer for daily work.
 
 It never overwrites a key, and never needs the root's key after `create`: take `root.key` away and keep it offline.
-RFC 5280 §4.2.1, RFC 6120 §13.7.1.1 (a CA's keyUsage has digitalSignature, its subject is not null).
+RFC 5280 §4.2.1, RFC 6120 §13.7.1.1 (a CA's keyUsage has digitalSignature, its subject is not null), RFC 8555 §7.4.2
+(alternate chains).
 """
 
 from __future__ import annotations
@@ -11,19 +12,21 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from acme_server.issuance.keys import PublicKey, spki_sha256
+from acme_server.issuance.keys import spki_sha256
 from acme_server.issuance.serials import new_serial
-from acme_server.issuance.signers import Signer, hash_for, load_key, write_key, write_new
+from acme_server.issuance.signers import Signer, VerifyingKey, hash_for, load_key, write_key, write_new
 
 __all__ = [
     "BACKDATE",
@@ -60,12 +63,14 @@ class Issuer:
     chain: tuple[x509.Certificate, ...]
     """What is sent above a leaf, the leaf's issuer first, without the root (RFC 8555 §9.1, RFC 8446 §4.4.2)."""
     signer: Signer
-    public_key: PublicKey
+    public_key: VerifyingKey
     """The certificate's."""
     lint_key: Signer
     """A throw-away key of the signer's kind: what it signs is looked at and never leaves the process."""
     key_identifier: x509.AuthorityKeyIdentifier
     """The extension of everything signed here (RFC 5280 §4.2.1.1)."""
+    alternates: tuple[tuple[x509.Certificate, ...], ...] = ()
+    """Other chains, to be sent instead of `chain`: each begins with a certificate of the same name and key."""
 
     def __repr__(self) -> str:
         return f"Issuer({self.id})"
@@ -110,15 +115,18 @@ def create(directory: Path, name: str, now: datetime, random_bytes: Callable[[in
     return Authority(root, make_issuer(certificate, issuer_key))
 
 
-def load(directory: Path) -> Authority:
-    """What `create` made, without the root's key. Raises OSError, UnusableKey, UnusableAuthority."""
+def load(directory: Path, now: datetime) -> Authority:
+    """What `create` made, without the root's key, and the chains of `alternates/*.pem` in the sequence of their names.
+
+    Raises OSError, UnusableKey, UnusableAuthority.
+    """
     root = _read_certificate(directory / "root.pem")
     certificate = _read_certificate(directory / "issuer.pem")
-    try:
-        certificate.verify_directly_issued_by(root)
-    except (ValueError, TypeError, InvalidSignature) as error:
-        raise UnusableAuthority(f"{directory}: issuer.pem is not signed by root.pem") from error
-    return Authority(root, make_issuer(certificate, load_key(directory / "issuer.key")))
+    if not _is_signed_by(certificate, root):
+        raise UnusableAuthority(f"{directory}: issuer.pem is not signed by root.pem")
+    issuer = make_issuer(certificate, load_key(directory / "issuer.key"))
+    alternates = tuple(_alternate(path, certificate, now) for path in sorted(directory.glob("alternates/*.pem")))
+    return Authority(root, replace(issuer, alternates=alternates))
 
 
 def make_issuer(certificate: x509.Certificate, signer: Signer) -> Issuer:
@@ -126,7 +134,7 @@ def make_issuer(certificate: x509.Certificate, signer: Signer) -> Issuer:
     public_key = signer.public_key()
     if public_key != certificate.public_key():
         raise UnusableAuthority("the issuer's key is not the one of its certificate")
-    if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+    if not _is_ca(certificate):
         raise UnusableAuthority("the issuer's certificate is not one of a CA")
     identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return Issuer(
@@ -140,10 +148,78 @@ def make_issuer(certificate: x509.Certificate, signer: Signer) -> Issuer:
     )
 
 
-def _throw_away(public_key: PublicKey) -> Signer:
+def _throw_away(public_key: VerifyingKey) -> Signer:
     if isinstance(public_key, rsa.RSAPublicKey):
         return rsa.generate_private_key(public_exponent=65537, key_size=public_key.key_size)
     return ec.generate_private_key(public_key.curve)
+
+
+def _alternate(path: Path, issuer: x509.Certificate, now: datetime) -> tuple[x509.Certificate, ...]:
+    """The chain in a file, the issuer's cross-signed certificate first. Raises OSError, UnusableAuthority."""
+    content = path.read_bytes()
+    try:
+        chain = tuple(x509.load_pem_x509_certificates(content))
+        same = _identity(chain[0]) == _identity(issuer)
+        may_sign = [_may_sign(certificate, below) for below, certificate in enumerate(chain)]
+    except Exception as error:
+        # As for a CSR (`csr.read_csr`): what the parser raises for an odd certificate is not one kind of exception.
+        raise UnusableAuthority(f"{path} holds no PEM certificates that can be used") from error
+    if not same:
+        raise UnusableAuthority(f"{path}: the first certificate has not the name, key and key identifier of issuer.pem")
+    if chain == (issuer,):
+        raise UnusableAuthority(f"{path} is the usual chain, which needs no file here: take it away")
+    if len(set(chain)) < len(chain):
+        raise UnusableAuthority(f"{path}: a certificate is there twice")
+    _check_links(path, chain, now)
+    if not all(may_sign):
+        raise UnusableAuthority(f"{path}: certificate {may_sign.index(False) + 1} may not sign what is below it")
+    return chain
+
+
+def _check_links(path: Path, chain: tuple[x509.Certificate, ...], now: datetime) -> None:
+    """Each is a CA's, valid now, and signed by the one after it. Raises UnusableAuthority."""
+    for number, certificate in enumerate(chain, start=1):
+        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+            raise UnusableAuthority(
+                f"{path}: certificate {number} is valid from {certificate.not_valid_before_utc:%Y-%m-%d} "
+                f"to {certificate.not_valid_after_utc:%Y-%m-%d}, and not now: take the file away or renew it"
+            )
+        if not _is_ca(certificate):
+            raise UnusableAuthority(f"{path}: certificate {number} is not one of a CA")
+    for number, (below, above) in enumerate(pairwise(chain), start=1):
+        if not _is_signed_by(below, above):
+            raise UnusableAuthority(f"{path}: certificate {number} is not signed by the one after it")
+
+
+def _may_sign(certificate: x509.Certificate, below: int) -> bool:
+    """Whether it may sign certificates, with `below` CAs between it and the leaf (RFC 5280 §4.2.1.3, §4.2.1.9)."""
+    for value in (extension.value for extension in certificate.extensions):
+        if isinstance(value, x509.KeyUsage) and not value.key_cert_sign:
+            return False
+        if isinstance(value, x509.BasicConstraints) and value.path_length is not None and value.path_length < below:
+            return False
+    return True
+
+
+def _identity(certificate: x509.Certificate) -> tuple[x509.Name, CertificatePublicKeyTypes, bytes]:
+    """What a leaf knows its issuer by (RFC 5280 §4.1.2.4, §4.2.1.1)."""
+    identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return certificate.subject, certificate.public_key(), identifier.digest
+
+
+def _is_signed_by(certificate: x509.Certificate, above: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(above)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        return False
 
 
 def _name(text: str) -> x509.Name:
@@ -155,12 +231,12 @@ def _end(start: datetime, lifetime: timedelta) -> datetime:
     return start + lifetime - timedelta(seconds=1)
 
 
-def _identifier_of(public_key: PublicKey) -> x509.AuthorityKeyIdentifier:
+def _identifier_of(public_key: VerifyingKey) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(public_key)
 
 
 def _ca_certificate(
-    name: x509.Name, public_key: PublicKey, path_length: int | None, serial: int
+    name: x509.Name, public_key: VerifyingKey, path_length: int | None, serial: int
 ) -> x509.CertificateBuilder:
     """What root and issuer have in common."""
     usage = x509.KeyUsage(

@@ -15,16 +15,16 @@ import structlog
 
 from acme_server.issuance.authority import Issuer
 from acme_server.issuance.csr import read_csr
-from acme_server.issuance.issuer import IssuerExpiring, Ticket, WrongSignature, issue, prepare
+from acme_server.issuance.issuer import IssuerExpiring, Linter, Ticket, ValidityGone, WrongSignature, issue, prepare
 from acme_server.issuance.lint import LintError
 from acme_server.issuance.profiles import Profile, Request
 from acme_server.issuance.serials import new_serial, serial_text
 from acme_server.model import Certificate, Clock, Job, JobKind, Notice, Order
 from acme_server.states import AccountStatus, AuthorizationStatus, CertificateStatus
 from acme_server.store import Store, Transaction
-from challenges.base import Error
+from challenges.base import Error, Identifier, Json
 
-__all__ = ["Finalizer", "record_of"]
+__all__ = ["Finalizer", "detail_of", "record_of"]
 
 _log = structlog.get_logger()
 
@@ -39,6 +39,7 @@ class Finalizer:
     issuer: Issuer
     profiles: Mapping[str, Profile]
     pki_url: str
+    linter: Linter
 
     def __call__(self, job: Job) -> None:
         """Make the certificate of the order `job.ref`, or end the order with a reason."""
@@ -49,9 +50,12 @@ class Finalizer:
                 transaction.jobs.finish(job)
             return
         try:
-            ticket = prepare(self._request(order, order.csr), self.issuer, self.clock(), new_serial(self.random))
+            request = self._request(order, order.csr)
+            ticket = prepare(request, self.issuer, self.clock(), new_serial(self.random), self.linter)
             if self._reserve(job, order, ticket):
                 self._record(job, order, ticket, issue(ticket, self.issuer))
+        except ValidityGone as error:
+            self._end(job, Error("malformed", f"{error}; make a new order"))
         except (LintError, IssuerExpiring, WrongSignature) as error:
             # Trying again would come to the same.
             _log.error("issuance_failed", order=order.id, error=str(error))
@@ -59,17 +63,27 @@ class Finalizer:
 
     def abandon(self, job: Job) -> None:
         """End the order: no order stays in processing."""
+        detail = "the certificate could not be made, by a fault of this CA; tell its people the order's URL"
+        self._end(job, Error("serverInternal", detail))
+
+    def _end(self, job: Job, error: Error) -> None:
         now = self.clock()
         with self.store.write() as transaction:
             order = transaction.orders.get(job.ref)
             if order is None or not transaction.jobs.finish(job):
                 return
             _orphan(transaction, self.issuer.id, order, now)
-            detail = "the certificate could not be made, by a fault of this CA; tell its people the order's URL"
-            _fail(transaction, order, Error("serverInternal", detail), now)
+            _fail(transaction, order, error, now)
 
     def _request(self, order: Order, csr: bytes) -> Request:
-        return Request(self.profiles[order.profile], order.names, read_csr(csr).public_key, self.pki_url)
+        return Request(
+            self.profiles[order.profile],
+            order.names,
+            read_csr(csr).public_key,
+            self.pki_url,
+            not_before=order.not_before,
+            not_after=order.not_after,
+        )
 
     def _reserve(self, job: Job, order: Order, ticket: Ticket) -> bool:
         """Record before sign; False when the order has ended here, or the job is somebody else's by now."""
@@ -78,10 +92,10 @@ class Finalizer:
             if not transaction.jobs.held(job):
                 return False
             _orphan(transaction, self.issuer.id, order, now)
-            # Read inside the transaction that decides: an authorization may have been deactivated.
-            lost = _lost(transaction, order, now)
-            if lost:
-                _fail(transaction, order, Error("unauthorized", f"no longer valid: {', '.join(lost)}"), now)
+            # Read inside the transaction that decides: an authorization may have been deactivated, a key blocked.
+            obstacle = _obstacle(transaction, order, ticket, now)
+            if obstacle is not None:
+                _fail(transaction, order, obstacle, now)
                 transaction.jobs.finish(job)
                 return False
             transaction.certificates.reserve(record_of(ticket, order.profile, order.names, order, now))
@@ -90,7 +104,7 @@ class Finalizer:
                 actor="server",
                 subject=f"certificate/{serial_text(ticket.serial)}",
                 at=now,
-                detail={"order": order.id, "names": list(order.names), "tbs_sha256": ticket.tbs_sha256.hex()},
+                detail=detail_of(ticket, order.names) | {"order": order.id},
             )
         return True
 
@@ -115,7 +129,9 @@ class Finalizer:
         _log.info("certificate_issued", order=order.id, account=order.account_id, serial=serial)
 
 
-def record_of(ticket: Ticket, profile: str, names: tuple[str, ...], order: Order | None, now: datetime) -> Certificate:
+def record_of(
+    ticket: Ticket, profile: str, identifiers: tuple[Identifier, ...], order: Order | None, now: datetime
+) -> Certificate:
     """The row that must be there before the ticket is redeemed."""
     return Certificate(
         serial=serial_text(ticket.serial),
@@ -123,7 +139,7 @@ def record_of(ticket: Ticket, profile: str, names: tuple[str, ...], order: Order
         account_id=None if order is None else order.account_id,
         issuer_id=ticket.issuer_id,
         profile=profile,
-        names=names,
+        identifiers=identifiers,
         tbs_sha256=ticket.tbs_sha256,
         spki_sha256=ticket.spki_sha256,
         not_before=ticket.not_before,
@@ -131,6 +147,19 @@ def record_of(ticket: Ticket, profile: str, names: tuple[str, ...], order: Order
         created_at=now,
         status=CertificateStatus.RESERVED,
     )
+
+
+def detail_of(ticket: Ticket, identifiers: tuple[Identifier, ...]) -> Json:
+    """What the audit chain keeps of a ticket."""
+    return {"names": [identifier.value for identifier in identifiers], "tbs_sha256": ticket.tbs_sha256.hex()}
+
+
+def _obstacle(transaction: Transaction, order: Order, ticket: Ticket, now: datetime) -> Error | None:
+    """Why the certificate must not be signed after all."""
+    if transaction.keys.blocked(ticket.spki_sha256):
+        return Error("badCSR", "the key of the CSR has been reported as compromised; make a new key and a new order")
+    lost = _lost(transaction, order, now)
+    return Error("unauthorized", f"no longer valid: {', '.join(lost)}") if lost else None
 
 
 def _lost(transaction: Transaction, order: Order, now: datetime) -> list[str]:

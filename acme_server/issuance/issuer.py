@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -19,24 +20,29 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from acme_server.issuance import der
-from acme_server.issuance.authority import BACKDATE, Issuer
+from acme_server.issuance.authority import Issuer
 from acme_server.issuance.keys import spki_sha256
 from acme_server.issuance.lint import lint
-from acme_server.issuance.profiles import Profile, Request, subject, subject_alternative_names
+from acme_server.issuance.profiles import Request, period, subject, subject_alternative_names
 from acme_server.issuance.serials import new_serial, serial_text
 from acme_server.issuance.signers import check_signature, hash_for, sign
 
 __all__ = [
     "IssuerExpiring",
+    "Linter",
     "Request",
     "Ticket",
     "TicketSpent",
+    "ValidityGone",
     "WrongSignature",
     "issue",
     "new_serial",
     "prepare",
     "serial_text",
 ]
+
+Linter = Callable[[x509.Certificate, Request, Issuer], None]
+"""Looks at a candidate that has passed our own checks. Raises LintError."""
 
 _SECOND = timedelta(seconds=1)
 _SHORTEST = timedelta(days=1)
@@ -45,6 +51,10 @@ _SHORTEST = timedelta(days=1)
 
 class IssuerExpiring(Exception):  # noqa: N818 - what it is
     """The issuer's own certificate ends too soon to issue under it: the operator must make a new issuer."""
+
+
+class ValidityGone(Exception):  # noqa: N818 - what it is
+    """The validity asked for was acceptable when it was ordered and cannot be had any more; str() says why."""
 
 
 class TicketSpent(Exception):  # noqa: N818 - what it is
@@ -75,22 +85,25 @@ class Ticket:
     """One element until the ticket is redeemed: taking it off a list is atomic, so two threads cannot both."""
 
 
-def prepare(request: Request, issuer: Issuer, now: datetime, serial: int) -> Ticket:
-    """Build and lint; nothing is signed with the issuer's key. Raises LintError (our fault), IssuerExpiring."""
-    not_before, not_after = _validity(request.profile, issuer, now)
-    builder = (
-        x509.CertificateBuilder()
-        .issuer_name(issuer.certificate.subject)
-        .subject_name(subject(request.names, serial_text(serial)))
-        .public_key(request.public_key)
-        .serial_number(serial)
-        .not_valid_before(not_before)
-        .not_valid_after(not_after)
-    )
-    for extension in _extensions(request, issuer):
-        builder = builder.add_extension(extension.value, critical=extension.critical)
-    candidate = builder.sign(issuer.lint_key, hash_for(issuer.public_key))
+def prepare(request: Request, issuer: Issuer, now: datetime, serial: int, linter: Linter | None = None) -> Ticket:
+    """Build and lint, by our own checks and then by `linter`; nothing is signed with the issuer's key.
+
+    Raises LintError (our fault), IssuerExpiring, ValidityGone.
+    """
+    not_before, not_after = _validity(request, issuer, now)
+    candidate = x509.CertificateBuilder(
+        # All at once: each method of a builder copies it. What they would check, `lint` checks in what comes out.
+        issuer_name=issuer.certificate.subject,
+        subject_name=subject(request.identifiers, serial_text(serial)),
+        public_key=request.public_key,
+        serial_number=serial,
+        not_valid_before=not_before.replace(tzinfo=None),
+        not_valid_after=not_after.replace(tzinfo=None),
+        extensions=_extensions(request, issuer),
+    ).sign(issuer.lint_key, hash_for(issuer.public_key))
     lint(candidate, request, issuer)
+    if linter is not None:
+        linter(candidate, request, issuer)
     tbs, whole = candidate.tbs_certificate_bytes, candidate.public_bytes(Encoding.DER)
     # Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue BIT STRING }
     algorithm = whole[whole.index(tbs) + len(tbs) : -len(_signature_value(candidate.signature))]
@@ -131,24 +144,35 @@ def _signature_value(signature: bytes) -> bytes:
     return der.encode(der.BIT_STRING, b"\x00" + signature)
 
 
-def _validity(profile: Profile, issuer: Issuer, now: datetime) -> tuple[datetime, datetime]:
-    """Both ends of the validity, within the issuer's own life. Raises IssuerExpiring."""
-    not_before = max(now.replace(microsecond=0) - BACKDATE, issuer.certificate.not_valid_before_utc)
-    end = issuer.certificate.not_valid_after_utc
+def _validity(request: Request, issuer: Issuer, now: datetime) -> tuple[datetime, datetime]:
+    """Both ends of the validity, within the issuer's own life. Raises IssuerExpiring, ValidityGone."""
+    begin, end = issuer.certificate.not_valid_before_utc, issuer.certificate.not_valid_after_utc
     if end - now < _SHORTEST:
         raise IssuerExpiring(f"the issuer's certificate ends at {end:%Y-%m-%d %H:%M} UTC")
+    first, last = period(request.profile, now)
+    not_before = request.not_before or max(first, begin)
     # RFC 5280 §4.1.2.5: both ends are part of the period.
-    return not_before, min(not_before + profile.lifetime - _SECOND, end)
+    not_after = request.not_after or min(not_before + request.profile.lifetime - _SECOND, last, end)
+    if not_after <= now:
+        raise ValidityGone("the notAfter asked for has passed")
+    if not_before < first:
+        # Nobody is dated back further than those who ask nothing: the names may not have been proved by then.
+        raise ValidityGone("the notBefore asked for is over an hour ago by now: order anew, with a later one or none")
+    if not begin <= not_before <= not_after <= end:
+        raise ValidityGone(
+            f"this CA's own certificate is valid from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+        )
+    return not_before, not_after
 
 
 def _extensions(request: Request, issuer: Issuer) -> list[x509.Extension[x509.ExtensionType]]:
     """All extensions of a leaf; none comes from the CSR."""
-    names = x509.SubjectAlternativeName(subject_alternative_names(request.profile, request.names))
+    names = x509.SubjectAlternativeName(subject_alternative_names(request.profile, request.identifiers))
     key_identifier = x509.SubjectKeyIdentifier.from_public_key(request.public_key)
     aia, crl = _pointers(request.pki_url, issuer.id)
     return [
         _NO_CA,
-        _RSA_USAGE if isinstance(request.public_key, rsa.RSAPublicKey) else _EC_USAGE,
+        _RSA_USAGE if isinstance(request.public_key, rsa.RSAPublicKey) else _USAGE,
         _purposes(request.profile.key_purposes),
         # Not critical: the subject is never empty (RFC 5280 §4.2.1.6).
         _extension(names),
@@ -180,7 +204,7 @@ def _usage(*, key_encipherment: bool) -> x509.Extension[x509.ExtensionType]:
 
 
 _NO_CA = _extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-_EC_USAGE = _usage(key_encipherment=False)
+_USAGE = _usage(key_encipherment=False)
 _RSA_USAGE = _usage(key_encipherment=True)
 
 

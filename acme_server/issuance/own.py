@@ -1,7 +1,7 @@
 """The certificate of the CA's own web server, made by its own issuer and recorded like any other.
 
 For a CA that nobody has given a publicly trusted certificate yet, and for demonstrations. It names the host of
-`external_url` and nothing else.
+`external_url`, a domain name or an address, and nothing else.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from acme_server.issuance.authority import Issuer
-from acme_server.issuance.finalize import record_of
+from acme_server.issuance.finalize import detail_of, record_of
 from acme_server.issuance.issuer import issue, prepare
-from acme_server.issuance.profiles import Profile, Request
+from acme_server.issuance.profiles import Profile, Request, is_address
 from acme_server.issuance.serials import new_serial, serial_text
+from acme_server.issuance.shapes import ShapeLinter, StoredShapes
 from acme_server.issuance.signers import load_key, write_key, write_new
 from acme_server.model import Job, JobKind
 from acme_server.store import Store
+from challenges.base import Identifier
 
 __all__ = ["OwnCertificate"]
 
@@ -50,16 +52,18 @@ class OwnCertificate:
     def make(self, host: str, certificate: Path, key: Path, now: datetime, actor: str) -> str:
         """Write key and chain; the serial. `actor` is for the audit chain. Raises OSError, LintError."""
         private_key = ec.generate_private_key(ec.SECP256R1())
-        request = Request(self.profile, (host,), private_key.public_key(), self.pki_url)
-        ticket = prepare(request, self.issuer, now, new_serial(self.random))
-        serial, detail = serial_text(ticket.serial), {"names": [host], "tbs_sha256": ticket.tbs_sha256.hex()}
+        names = (Identifier("ip" if is_address(host) else "dns", host),)
+        request = Request(self.profile, names, private_key.public_key(), self.pki_url)
+        linter = ShapeLinter(StoredShapes(self.store, lambda: now))
+        ticket = prepare(request, self.issuer, now, new_serial(self.random), linter)
+        serial, detail = serial_text(ticket.serial), detail_of(ticket, names)
         subject = f"certificate/{serial}"
         with self.store.write() as transaction:
             for orphan in transaction.certificates.orphan(None, now):
                 gone = f"certificate/{orphan}"
                 transaction.audit.append("certificate_orphaned", actor=actor, subject=gone, at=now)
                 transaction.jobs.add(Job(JobKind.CRL, self.issuer.id, due=now), now)
-            transaction.certificates.reserve(record_of(ticket, self.profile.name, (host,), None, now))
+            transaction.certificates.reserve(record_of(ticket, self.profile.name, names, None, now))
             transaction.audit.append("certificate_reserved", actor=actor, subject=subject, at=now, detail=detail)
         der = issue(ticket, self.issuer)
         with self.store.write() as transaction:

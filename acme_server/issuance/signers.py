@@ -20,12 +20,23 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from acme_server.issuance.keys import PublicKey
-
-__all__ = ["Signer", "UnusableKey", "check_signature", "hash_for", "load_key", "sign", "write_key", "write_new"]
+__all__ = [
+    "Signer",
+    "UnusableKey",
+    "VerifyingKey",
+    "check_signature",
+    "hash_for",
+    "load_key",
+    "sign",
+    "write_key",
+    "write_new",
+]
 
 Signer = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 """What signs certificates and CRLs: a pyca private key, or a subclass that asks an HSM or another process."""
+
+VerifyingKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+"""The public half of a Signer. Not Ed25519: there are XMPP servers whose TLS library cannot check its signatures."""
 
 _Hash = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 _EC_HASHES: dict[str, type[_Hash]] = {
@@ -80,7 +91,7 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
         os.fsync(descriptor)
 
 
-def hash_for(public_key: PublicKey) -> _Hash:
+def hash_for(public_key: VerifyingKey) -> _Hash:
     """The hash that goes with a key's strength, for signing with it (RFC 5480 §4)."""
     if isinstance(public_key, rsa.RSAPublicKey):
         return hashes.SHA256()
@@ -94,7 +105,7 @@ def sign(signer: Signer, content: bytes) -> bytes:
     return signer.sign(content, ec.ECDSA(hash_for(signer.public_key())))
 
 
-def check_signature(public_key: PublicKey, signature: bytes, content: bytes) -> None:
+def check_signature(public_key: VerifyingKey, signature: bytes, content: bytes) -> None:
     """Raise InvalidSignature unless `public_key` has signed `content` with the hash of `hash_for`."""
     algorithm = hash_for(public_key)
     if isinstance(public_key, rsa.RSAPublicKey):

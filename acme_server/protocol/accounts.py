@@ -1,11 +1,17 @@
-"""Accounts (RFC 8555 §7.3)."""
+"""Accounts (RFC 8555 §7.3): newAccount, update, deactivation.
+
+A key has one account for ever, and an account that has ended is never opened again. RFC 6068 §2 for contacts.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from datetime import datetime
 
 from acme_server.errors import (
     AccountDoesNotExist,
+    BadPublicKey,
     Deactivated,
     InvalidContact,
     Malformed,
@@ -13,17 +19,23 @@ from acme_server.errors import (
     UnsupportedContact,
     UserActionRequired,
 )
+from acme_server.limits import Limit
 from acme_server.model import Account
+from acme_server.protocol.external_accounts import Binding, bind, read_binding
+from acme_server.protocol.jws import AccountKey
 from acme_server.protocol.messages import Reply, account_json
 from acme_server.protocol.services import Services, SignedRequest
-from acme_server.protocol.strict import json_object
+from acme_server.protocol.strict import flag, json_object
 from acme_server.states import ACCOUNT, AccountStatus, Event, after
+from acme_server.store import Transaction
 from challenges.base import Json
-from challenges.text import ADDRESS
+from challenges.text import DOMAIN
 
-__all__ = ["new_account", "show_account", "signer"]
+__all__ = ["new_account", "refuse_unfit", "reply_of", "show_account", "signer"]
 
 _MAX_CONTACTS = 5
+_ADDRESS = re.compile(rf"[A-Za-z0-9.!$'*+_~-]{{1,64}}@{DOMAIN.pattern}")
+"""One address as a `mailto:` URL has it: no character that RFC 6068 §2 wants encoded, and so no hfields."""
 
 
 def new_account(request: SignedRequest, services: Services) -> Reply:
@@ -33,19 +45,13 @@ def new_account(request: SignedRequest, services: Services) -> Reply:
         account = transaction.accounts.by_thumbprint(request.key.thumbprint)
     if account is not None:
         return _existing(account, services)
-    if _flag(payload, "onlyReturnExisting"):
+    if flag(payload, "onlyReturnExisting"):
         raise AccountDoesNotExist("no account has this key")
-    wanted = _wanted(payload, request, services)
+    wanted, binding = _wanted(payload, request, services), read_binding(payload, request, services)
     with services.store.write() as transaction:
-        added = transaction.accounts.add(wanted)
+        added = _add(transaction, wanted, request.key, binding)
         if added:
-            transaction.audit.append(
-                "account_created",
-                actor=f"account/{wanted.id}",
-                subject=f"account/{wanted.id}",
-                at=wanted.created_at,
-                detail={"thumbprint": wanted.thumbprint, "contact": list(wanted.contact)},
-            )
+            services.limits.account(transaction, request.address, wanted.created_at)
         account = wanted if added else transaction.accounts.by_thumbprint(wanted.thumbprint)
     assert account is not None  # the one that got in first has the same key
     if not added:
@@ -53,17 +59,49 @@ def new_account(request: SignedRequest, services: Services) -> Reply:
     return replace(_existing(account, services), status=201)
 
 
+def _add(transaction: Transaction, wanted: Account, key: AccountKey, binding: Binding | None) -> bool:
+    """Whether the account was added, and bound: both or neither. Raises BadPublicKey, Unauthorized."""
+    refuse_unfit(transaction, key, wanted.created_at)
+    if not transaction.accounts.add(wanted):
+        return False
+    if binding is not None:
+        bind(transaction, binding, wanted.id)
+    transaction.audit.append(
+        "account_created",
+        actor=f"account/{wanted.id}",
+        subject=f"account/{wanted.id}",
+        at=wanted.created_at,
+        detail={"thumbprint": wanted.thumbprint, "contact": list(wanted.contact)}
+        | ({"external_key": binding.kid} if binding else {}),
+    )
+    return True
+
+
+def refuse_unfit(transaction: Transaction, key: AccountKey, now: datetime) -> None:
+    """A key that others may have, or that a server uses for TLS, becomes nobody's account key. Raises BadPublicKey."""
+    if transaction.keys.blocked(key.spki_sha256):
+        raise BadPublicKey("this key was reported as compromised: make a new one")
+    # The other half of RFC 8555 §11.1, whose first is `certificate_keys.check_certificate_key`.
+    if transaction.certificates.of_key(key.spki_sha256, now):
+        raise BadPublicKey("this key is in a certificate of ours; an account needs a key of its own")
+
+
 def show_account(request: SignedRequest, services: Services) -> Reply:
     """The account, after the change asked for, if any: contacts or deactivation (RFC 8555 §7.3.2, §7.3.6)."""
     if request.target != request.signer.id:
         raise Unauthorized("this is another account's URL")
     if not request.payload:
-        return Reply(account_json(request.signer))
+        return reply_of(request.signer, services)
     changed, event = _change(request.signer, json_object(request.payload, "payload"))
     if event is not None:
         with services.store.write() as transaction:
+            if event == "account_updated":
+                services.limits.spend(transaction, Limit.CHANGES, changed.id, services.clock())
             if not transaction.accounts.save(changed, request.signer.status):
                 raise Unauthorized("the account was deactivated meanwhile")
+            if changed.status is not AccountStatus.VALID:
+                # RFC 8555 §7.3.6: what is under way is not done any more.
+                transaction.authorizations.end_pending(changed.id)
             transaction.audit.append(
                 event,
                 actor=f"account/{changed.id}",
@@ -71,15 +109,17 @@ def show_account(request: SignedRequest, services: Services) -> Reply:
                 at=services.clock(),
                 detail={"contact": list(changed.contact)},
             )
-    return Reply(account_json(changed))
+    return reply_of(changed, services)
 
 
 def _change(account: Account, payload: Json) -> tuple[Account, str | None]:
     """The account after the payload, and the audit event; other members are ignored (RFC 8555 §7.3.2)."""
-    if "status" in payload:
-        if payload["status"] != AccountStatus.DEACTIVATED:
-            raise Malformed("the only status an account can be given is `deactivated`")
+    status = payload.get("status", AccountStatus.VALID)
+    if status == AccountStatus.DEACTIVATED:
         return replace(account, status=after(ACCOUNT, account.status, Event.DEACTIVATED)), "account_deactivated"
+    # RFC 8555 §7.3.2: the other statuses of §7.1.6 are ignored, too; what is none may be one misspelt.
+    if not isinstance(status, str) or status not in set(AccountStatus):
+        raise Malformed("the only status an account can be given is `deactivated`")
     if "contact" in payload:
         return replace(account, contact=_contacts(payload["contact"])), "account_updated"
     return account, None
@@ -96,13 +136,20 @@ def signer(account: Account | None) -> Account:
 
 def _existing(account: Account, services: Services) -> Reply:
     signer(account)
-    return Reply(account_json(account), location=services.urls.account(account.id))
+    return replace(reply_of(account, services), location=services.urls.account(account.id))
+
+
+def reply_of(account: Account, services: Services) -> Reply:
+    """The account object (RFC 8555 §7.1.2)."""
+    with services.store.read() as transaction:
+        bound = transaction.external_keys.of_account(account.id)
+    return Reply(account_json(account, services.urls, None if bound is None else bound.binding))
 
 
 def _wanted(payload: Json, request: SignedRequest, services: Services) -> Account:
     now = services.clock()
     terms = services.config.acme.terms_of_service
-    agreed = _flag(payload, "termsOfServiceAgreed")
+    agreed = flag(payload, "termsOfServiceAgreed")
     if terms is not None and not agreed:
         raise UserActionRequired(
             f"did not agree to the terms of service: read {terms} and set `termsOfServiceAgreed`",
@@ -119,13 +166,6 @@ def _wanted(payload: Json, request: SignedRequest, services: Services) -> Accoun
     )
 
 
-def _flag(payload: Json, name: str) -> bool:
-    value = payload.get(name, False)
-    if not isinstance(value, bool):
-        raise Malformed(f"`{name}` must be true or false")
-    return value
-
-
 def _contacts(value: object) -> tuple[str, ...]:
     """RFC 8555 §7.3: `mailto:` URLs of one address each. Raises InvalidContact, UnsupportedContact."""
     if value is None:
@@ -138,6 +178,6 @@ def _contacts(value: object) -> tuple[str, ...]:
         scheme, _, address = contact.partition(":")
         if scheme.lower() != "mailto":
             raise UnsupportedContact("only `mailto:` contacts are used here")
-        if not ADDRESS.fullmatch(address):
-            raise InvalidContact("a `mailto:` contact must be one ASCII address, with nothing behind it")
+        if not _ADDRESS.fullmatch(address):
+            raise InvalidContact("a `mailto:` contact must be one plain ASCII address, with nothing behind it")
     return tuple(value)

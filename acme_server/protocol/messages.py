@@ -5,10 +5,13 @@ Everything here is built from the configured `external_url`; the Host header of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import ceil
 
-from acme_server.model import Account, Authorization, Challenge, Order
+from acme_server.model import Account, Authorization, Challenge, Job, Order
+from acme_server.protocol.failures import order_problem
 from acme_server.states import AuthorizationStatus, ChallengeStatus, OrderStatus
 from acme_server.urls import Urls
 from challenges.base import Error, Json
@@ -22,6 +25,7 @@ __all__ = [
     "challenge_json",
     "challenge_status",
     "order_json",
+    "retry_after",
     "timestamp",
 ]
 
@@ -49,9 +53,11 @@ def timestamp(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def account_json(account: Account) -> Json:
-    """RFC 8555 §7.1.2."""
-    document: Json = {"status": account.status.value}
+def account_json(account: Account, urls: Urls, binding: Json | None) -> Json:
+    """RFC 8555 §7.1.2; `binding`: the external one, as it came (§7.3.4)."""
+    document: Json = {"status": account.status.value, "orders": urls.orders(account.id)}
+    if binding is not None:
+        document["externalAccountBinding"] = binding
     if account.contact:
         document["contact"] = list(account.contact)
     if account.terms_agreed_at is not None:
@@ -59,8 +65,22 @@ def account_json(account: Account) -> Json:
     return document
 
 
-def order_json(order: Order, status: OrderStatus, urls: Urls) -> Json:
-    """RFC 8555 §7.1.3; `profile` by draft-ietf-acme-profiles §3."""
+def retry_after(job: Job | None, now: datetime) -> int:
+    """Seconds until there may be news of the job: until it is tried again, or one (RFC 8555 §7.4, §7.5.1, §8.2)."""
+    if job is None or job.tries == 0:
+        return 1
+    return max(1, ceil((job.due - now).total_seconds()))
+
+
+def order_json(order: Order, authorizations: Sequence[Authorization], now: datetime, urls: Urls) -> Json:
+    """RFC 8555 §7.1.3; `profile` by draft-ietf-acme-profiles §3, `replaces` by RFC 9773 §5.
+
+    `authorizations`: the order's own, read in one transaction with it.
+    """
+    status = order.status_at(now, tuple(authorizations))
+    error = order.error
+    if error is None and status is OrderStatus.INVALID:
+        error = order_problem(order, authorizations, now)
     document: Json = {
         "status": status.value,
         "expires": timestamp(order.expires),
@@ -69,8 +89,14 @@ def order_json(order: Order, status: OrderStatus, urls: Urls) -> Json:
         "authorizations": [urls.authorization(id_) for id_ in order.authorization_ids],
         "finalize": urls.finalize(order.id),
     }
-    if order.error is not None:
-        document["error"] = order.error
+    if order.not_before is not None:
+        document["notBefore"] = timestamp(order.not_before)
+    if order.not_after is not None:
+        document["notAfter"] = timestamp(order.not_after)
+    if order.replaces is not None:
+        document["replaces"] = order.replaces
+    if error is not None:
+        document["error"] = error
     if order.certificate is not None:
         document["certificate"] = urls.certificate(order.certificate)
     return document
@@ -90,7 +116,7 @@ def challenge_json(challenge: Challenge, status: ChallengeStatus, urls: Urls) ->
         "type": challenge.type,
         "url": urls.challenge(challenge.id),
         "status": status.value,
-        "token": challenge.token,
+        **({"token": challenge.token} if challenge.token else {}),
         **challenge.offer,
     }
     if challenge.error is not None:
@@ -109,11 +135,13 @@ def authorization_json(authorization: Authorization, now: datetime, urls: Urls) 
     if status is not AuthorizationStatus.PENDING:
         shown = tuple(c for c in shown if c.status in {ChallengeStatus.VALID, ChallengeStatus.INVALID}) or shown
     document: Json = {
-        "identifier": authorization.identifier.to_json(),
+        "identifier": authorization.base.to_json(),
         "status": status.value,
         "expires": timestamp(authorization.expires),
         "challenges": [challenge_json(c, challenge_status(c, status), urls) for c in shown],
     }
+    if authorization.wildcard:
+        document["wildcard"] = True
     if authorization.subdomains:
         document["subdomainAuthAllowed"] = True
     return document

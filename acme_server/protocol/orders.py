@@ -1,224 +1,190 @@
-"""Orders: newOrder, the order, finalize (RFC 8555 §7.4, RFC 9444 §4, draft-ietf-acme-profiles §4)."""
+"""Orders: newOrder, the order, finalize (RFC 8555 §7.4, RFC 9444 §4, RFC 9773 §5, draft-ietf-acme-profiles §4)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from acme_server.errors import (
-    BadCSR,
+    AlreadyReplaced,
     InvalidProfile,
     Malformed,
     NotFound,
     OrderNotReady,
-    Problem,
-    RejectedIdentifier,
-    Subproblem,
     Unauthorized,
-    UnsupportedIdentifier,
 )
-from acme_server.identifiers import Requested, parse_identifier
 from acme_server.issuance.csr import match, read_csr
-from acme_server.issuance.keys import spki_sha256
-from acme_server.model import Authorization, Challenge, JobKind, Order, OrderIdentifier
-from acme_server.policy import USABLE
-from acme_server.protocol.messages import Reply, order_json
+from acme_server.issuance.profiles import Profile, check_validity
+from acme_server.model import Authorization, JobKind, Order, OrderIdentifier
+from acme_server.protocol.certificate_keys import check_certificate_key
+from acme_server.protocol.messages import Reply, order_json, retry_after
+from acme_server.protocol.proofs import authorizations_for, proofs_of
+from acme_server.protocol.renewal_info import named_certificate, serial_named
+from acme_server.protocol.requested import check_approvals, check_names, check_profile, read_identifiers
+from acme_server.protocol.requests import refuse_payload
 from acme_server.protocol.services import Services, SignedRequest
 from acme_server.protocol.strict import from_base64url, json_object
-from acme_server.states import AuthorizationStatus, ChallengeStatus, OrderStatus
+from acme_server.protocol.validity import read_validity
+from acme_server.states import OrderStatus
 from acme_server.store import Transaction
-from challenges.base import Error, Identifier, Json, base64url
+from challenges.base import Identifier
 
 __all__ = ["finalize", "new_order", "show_order"]
 
-_MAX_IDENTIFIERS = 100
-_TOKEN_OCTETS = 32
-SHOWN = 253
-"""Characters of a refused value that are told again: a name has no more."""
-_RETRY_AFTER = 1
-"""Seconds between polls of an order that is being made."""
+_TRIES = 10
+"""Orders that may try to replace one certificate until the first of them expires: all but one in vain."""
 
 
 def new_order(request: SignedRequest, services: Services) -> Reply:
-    """Take an order (RFC 8555 §7.4)."""
+    """Take an order (RFC 8555 §7.4). Members that are not known here are ignored."""
     payload = json_object(request.payload, "payload")
-    for name in ("notBefore", "notAfter"):
-        if payload.get(name) is not None:
-            raise Malformed(f"`{name}` is not taken here: the profile sets how long a certificate lives")
-    profile = payload.get("profile", services.config.acme.default_profile)
-    if not isinstance(profile, str) or profile not in services.profiles:
-        raise InvalidProfile(f"the profile is not one of {', '.join(services.profiles)}")
-    requested = _identifiers(payload.get("identifiers"), services)
-    proofs = _proofs(requested)
+    profile = _profile(payload.get("profile", services.config.acme.default_profile), services)
+    requested = read_identifiers(payload.get("identifiers"), services)
+    names = [part.identifier for part in requested]
+    check_profile(profile, names, services)
     now = services.clock()
+    not_before, not_after = read_validity(payload)
+    check_validity(profile, now, not_before, not_after)
+    proofs = proofs_of(requested)
     with services.store.write() as transaction:
-        authorizations = {
-            proof: _authorization(transaction, request, services, proof[0], subdomains=proof[1])
-            for proof in dict.fromkeys(proofs)
-        }
+        check_approvals(transaction, request.signer.id, names, services)
+        replaces = _replaces(transaction, payload.get("replaces"), names, request.signer.id)
+        services.limits.order(transaction, request.signer.id, names, now, _serial(replaces))
+        _check_unreplaced(transaction, replaces, now)
+        authorizations = authorizations_for(transaction, request.signer.id, proofs, services)
+        ends = now + timedelta(seconds=services.config.acme.order_lifetime)
         order = Order(
             id=services.new_id(),
             account_id=request.signer.id,
-            profile=profile,
+            profile=profile.name,
             identifiers=tuple(
                 OrderIdentifier(part.identifier, authorizations[proof].id)
                 for part, proof in zip(requested, proofs, strict=True)
             ),
-            expires=now + timedelta(seconds=services.config.acme.order_lifetime),
+            # A certificate that has ended before it is made is no use to anybody.
+            expires=ends if not_after is None else min(ends, not_after),
             created_at=now,
+            not_before=not_before,
+            not_after=not_after,
+            replaces=replaces,
         )
         transaction.orders.add(order)
-    status = order.status_at(now, tuple(authorizations.values()))
-    return Reply(order_json(order, status, services.urls), status=201, location=services.urls.order(order.id))
+    document = order_json(order, tuple(authorizations.values()), now, services.urls)
+    return Reply(document, status=201, location=services.urls.order(order.id))
 
 
 def show_order(request: SignedRequest, services: Services) -> Reply:
     """POST-as-GET of an order (RFC 8555 §7.4)."""
-    if request.payload:
-        raise Malformed("an order is read by POST-as-GET, with an empty payload")
-    order, status = _read(request, services)
-    return _reply(order, status, services)
+    refuse_payload(request)
+    return _shown(request, services)
 
 
 def finalize(request: SignedRequest, services: Services) -> Reply:
     """Take the CSR and have the certificate made (RFC 8555 §7.4)."""
     payload = json_object(request.payload, "payload")
     der = from_base64url(payload.get("csr"), "`csr`")
-    order, status = _read(request, services)
+    now = services.clock()
+    with services.store.read() as transaction:
+        order, authorizations = _own(transaction, request)
+    status = order.status_at(now, authorizations)
     if status in {OrderStatus.PROCESSING, OrderStatus.VALID} and order.csr == der:
-        return _reply(order, status, services)  # the same request again, its first answer lost
+        return _shown(request, services)  # the same request again, its first answer lost
     if status is not OrderStatus.READY:
         raise OrderNotReady(f"the order is {status}, and can be finalized only when it is ready")
     csr = read_csr(der)
-    match(csr, order.names, services.profiles[order.profile])
-    if spki_sha256(csr.public_key) == request.key.spki_sha256:
-        # RFC 8555 §11.1: MUST NOT be a key of an account.
-        raise BadCSR("the CSR holds the account's key; a certificate needs a key of its own")
-    now = services.clock()
-    job = services.work.lease(JobKind.ISSUE, order.id)
+    match(csr, order.names, _profile(order.profile, services))
+    job = services.work.lease(JobKind.ISSUE, order.id, order.account_id)
     with services.store.write() as transaction:
+        check_certificate_key(transaction, csr.public_key)
+        # What the CA certifies, and for whom, may have changed since the order was made.
+        check_names(order.names, services)
+        check_approvals(transaction, order.account_id, order.names, services)
         # Read again inside the transaction: an authorization may have been deactivated since.
-        _, status = _standing(transaction, order.id, services)
+        order, authorizations = _own(transaction, request)
+        status = order.status_at(now, authorizations)
         if status is not OrderStatus.READY or not transaction.orders.start(order.id, der, now):
             raise OrderNotReady(f"the order is {status}: another request has been faster")
+        services.limits.certificate(transaction, order.account_id, order.names, now, _serial(order.replaces))
         held = transaction.jobs.add(job, now)
     services.work.run(job, held=held)
-    return _reply(*_read(request, services), services)
+    return _shown(request, services)
 
 
-def _read(request: SignedRequest, services: Services) -> tuple[Order, OrderStatus]:
-    """The signer's own order. Raises NotFound, Unauthorized."""
+def _shown(request: SignedRequest, services: Services) -> Reply:
+    """The signer's order as it is now. Raises NotFound, Unauthorized."""
+    now = services.clock()
     with services.store.read() as transaction:
-        order, status = _standing(transaction, request.target, services)
-    if order.account_id != request.signer.id:
-        raise Unauthorized("this is another account's order")
-    return order, status
+        order, authorizations = _own(transaction, request)
+        wait = None
+        if order.status_at(now, authorizations) is OrderStatus.PROCESSING:
+            wait = retry_after(transaction.jobs.get(JobKind.ISSUE, order.id), now)
+    document = order_json(order, authorizations, now, services.urls)
+    return Reply(document, location=services.urls.order(order.id), retry_after=wait)
 
 
-def _standing(transaction: Transaction, order_id: str, services: Services) -> tuple[Order, OrderStatus]:
-    order = transaction.orders.get(order_id)
+def _own(transaction: Transaction, request: SignedRequest) -> tuple[Order, tuple[Authorization, ...]]:
+    """The order that the URL names, and what it rests on. Raises NotFound, Unauthorized."""
+    order = transaction.orders.get(request.target)
     if order is None:
         raise NotFound("no order has this URL")
-    authorizations = tuple(transaction.authorizations.get(id_) for id_ in order.authorization_ids)
+    if order.account_id != request.signer.id:
+        raise Unauthorized("this is another account's order")
+    return order, _authorizations(transaction, order)
+
+
+def _authorizations(transaction: Transaction, order: Order) -> tuple[Authorization, ...]:
+    """What the order's status still depends on: nothing, once finalize was accepted or it has ended."""
+    if order.processing_since is not None or order.error is not None:
+        return ()
+    authorizations = (transaction.authorizations.get(id_) for id_ in order.authorization_ids)
     # Foreign keys keep every one of them.
-    return order, order.status_at(services.clock(), tuple(a for a in authorizations if a is not None))
+    return tuple(authorization for authorization in authorizations if authorization is not None)
 
 
-def _reply(order: Order, status: OrderStatus, services: Services) -> Reply:
-    return Reply(
-        order_json(order, status, services.urls),
-        location=services.urls.order(order.id),
-        retry_after=_RETRY_AFTER if status is OrderStatus.PROCESSING else None,
-    )
+def _profile(name: Any, services: Services) -> Profile:
+    profile = services.profiles.get(name) if isinstance(name, str) else None
+    if profile is None:
+        raise InvalidProfile(f"the profile is not one of {', '.join(services.profiles)}")
+    return profile
 
 
-def _identifiers(value: Any, services: Services) -> tuple[Requested, ...]:
-    """Read `identifiers`; each refusal is told with its name (RFC 8555 §6.7.1). Raises Problem."""
-    if not isinstance(value, list) or not value:
-        raise Malformed("`identifiers` must be a list of one or more")
-    if len(value) > _MAX_IDENTIFIERS:
-        raise Malformed(f"an order has at most {_MAX_IDENTIFIERS} identifiers")
-    requested: dict[Identifier, Requested] = {}
-    refused: list[tuple[Any, Problem]] = []
-    for member in value:
-        try:
-            part = parse_identifier(member, services.suffixes)
-            requested.setdefault(part.identifier, part)
-        except (RejectedIdentifier, UnsupportedIdentifier) as problem:
-            refused.append((member, problem))
-    if refused:
-        raise _refusal(refused)
-    return tuple(requested.values())
+def _replaces(transaction: Transaction, name: Any, names: Sequence[Identifier], account_id: str) -> str | None:
+    """What newOrder's `replaces` names (RFC 9773 §5). Raises Malformed, Unauthorized."""
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise Malformed("`replaces` must be the name of a certificate (RFC 9773 §4.1)")
+    certificate = named_certificate(transaction, name)
+    if certificate is None:
+        raise Malformed("`replaces` names no certificate of this CA")
+    if certificate.account_id != account_id:
+        raise Unauthorized("`replaces` names another account's certificate")
+    if not set(names) & set(certificate.identifiers):
+        raise Malformed("`replaces` names a certificate that shares no identifier with the order")
+    return name
 
 
-def _refusal(refused: Sequence[tuple[Any, Problem]]) -> Problem:
-    """One problem for all refused identifiers: the first one's type, a subproblem each when there are several."""
-    first = refused[0][1]
-    if len(refused) == 1:
-        return first
-    return type(first)(
-        "some identifiers are refused; the subproblems say which and why",
-        subproblems=[
-            Subproblem(Error(problem.kind, problem.detail), Identifier(member["type"][:SHOWN], member["value"][:SHOWN]))
-            for member, problem in refused
-        ],
-    )
+def _check_unreplaced(transaction: Transaction, replaces: str | None, now: datetime) -> None:
+    """No order that has not failed replaces the same certificate (RFC 9773 §5). Raises AlreadyReplaced.
 
-
-def _proofs(requested: Sequence[Requested]) -> list[tuple[Identifier, bool]]:
-    """Which authorization each name rests on: (identifier, subdomainAuthAllowed), in the order of the names.
-
-    RFC 9444 §4.1: a name with `ancestorDomain` rests on the ancestor's. The ancestor itself, where it is in the same
-    order, rests on that one too: it proves the domain and all below it.
+    An order whose authorization has failed is told from a living one by reading it with all of them, inside the write
+    transaction: so there are never more than _TRIES, and what one request reads is bounded.
     """
-    ancestors = {part.ancestor for part in requested if part.ancestor is not None}
-    return [
-        (part.ancestor, True) if part.ancestor is not None else (part.identifier, part.identifier in ancestors)
-        for part in requested
-    ]
+    if replaces is None:
+        return
+    candidates = transaction.orders.replacing(replaces, now, _TRIES)
+    if len(candidates) == _TRIES:
+        raise AlreadyReplaced(
+            f"{_TRIES} orders that have not expired were to replace that certificate: wait until one of them has, "
+            "or order without `replaces`"
+        )
+    for order_id in candidates:
+        other = transaction.orders.get(order_id)
+        if other is not None and other.status_at(now, _authorizations(transaction, other)) is not OrderStatus.INVALID:
+            raise AlreadyReplaced("another order replaces that certificate already, and has not failed")
 
 
-def _authorization(
-    transaction: Transaction, request: SignedRequest, services: Services, identifier: Identifier, *, subdomains: bool
-) -> Authorization:
-    """A valid authorization of the account that can be used again, or a new one."""
-    now, account = services.clock(), request.signer
-    reusable = transaction.authorizations.reusable(account.id, identifier, subdomains=subdomains, until=now + USABLE)
-    if reusable is not None and (found := transaction.authorizations.get(reusable)) is not None:
-        return found
-    authorization_id = services.new_id()
-    authorization = Authorization(
-        id=authorization_id,
-        account_id=account.id,
-        identifier=identifier,
-        subdomains=subdomains,
-        status=AuthorizationStatus.PENDING,
-        expires=now + timedelta(seconds=services.config.acme.order_lifetime),
-        created_at=now,
-        challenges=tuple(
-            Challenge(
-                id=services.new_id(),
-                authorization_id=authorization_id,
-                type=type_,
-                status=ChallengeStatus.PENDING,
-                token=base64url(services.random(_TOKEN_OCTETS)),
-                offer=offer,
-            )
-            for type_, offer in _offers(services, identifier, subdomains=subdomains)
-        ),
-    )
-    if not authorization.challenges:
-        raise RejectedIdentifier(f"there is no challenge here by which {identifier.value} could be proved")
-    transaction.authorizations.add(authorization)
-    return authorization
-
-
-def _offers(services: Services, identifier: Identifier, *, subdomains: bool) -> list[tuple[str, Json]]:
-    """The challenge types that can prove this, with what each adds to its object."""
-    return [
-        (type_, offer)
-        for type_, challenge in services.challenges.items()
-        if challenge.subdomains or not subdomains
-        if (offer := challenge.offer(identifier, services.ca)) is not None
-    ]
+def _serial(replaces: str | None) -> str | None:
+    """Of the certificate that `Order.replaces` names."""
+    return None if replaces is None else serial_named(replaces)

@@ -15,7 +15,7 @@ from acme_server.protocol.accounts import signer
 from acme_server.protocol.messages import Reply
 from acme_server.protocol.services import Services, SignedRequest
 
-__all__ = ["Signature", "authenticate", "directory", "new_nonce", "read_directory", "read_new_nonce"]
+__all__ = ["Signature", "authenticate", "directory", "new_nonce", "read_directory", "read_new_nonce", "refuse_payload"]
 
 
 class Signature(StrEnum):
@@ -29,9 +29,12 @@ class Signature(StrEnum):
     """revokeCert (§7.6)."""
 
 
-def authenticate(body: bytes, url: str, wanted: Signature, target: str, services: Services) -> SignedRequest:
-    """Check everything that makes a request somebody's. `url`: what the request was sent to, built from
-    `external_url`; `target`: the id in it. Raises Problem.
+def authenticate(
+    body: bytes, url: str, wanted: Signature, target: str, services: Services, address: str = ""
+) -> SignedRequest:
+    """Check everything that makes a request somebody's. Raises Problem.
+
+    `url`: what the request was sent to, built from `external_url`; `target`: the id in it; `address`: who has sent it.
     """
     signed = jws.parse(body)
     if signed.url != url:
@@ -49,7 +52,7 @@ def authenticate(body: bytes, url: str, wanted: Signature, target: str, services
     jws.verify(signed, key)
     # Last, so that only a request that would be taken spends its nonce.
     services.nonces.redeem(signed.nonce)
-    return SignedRequest(url=url, key=key, account=account, payload=signed.payload, target=target)
+    return SignedRequest(url, key, account, signed.payload, target, address)
 
 
 def _account(kid: str, services: Services) -> Account | None:
@@ -61,20 +64,27 @@ def _account(kid: str, services: Services) -> Account | None:
 
 
 def directory(services: Services) -> Reply:
-    """RFC 8555 §7.1.1, RFC 9444 §4, draft-ietf-acme-profiles §3."""
+    """RFC 8555 §7.1.1, RFC 9444 §4, draft-ietf-acme-profiles §3, draft-ietf-acme-dns-persist-02 §3.2."""
     urls, acme = services.urls, services.config.acme
     meta = {
         "termsOfService": acme.terms_of_service,
         "website": acme.website,
         "profiles": {profile.name: profile.description for profile in services.profiles.values()},
+        "externalAccountRequired": acme.external_account_required,
         "subdomainAuthAllowed": True,
+        "caaIdentities": list(services.ca.issuer_domain_names),
+        "issuerDomainNames": list(services.ca.issuer_domain_names),
+        "accountHashPrefix": services.ca.account_hash_prefix,
     }
     return Reply(
         {
             "newNonce": urls.resource("new-nonce"),
             "newAccount": urls.resource("new-account"),
             "newOrder": urls.resource("new-order"),
+            "newAuthz": urls.resource("new-authz"),
             "revokeCert": urls.resource("revoke-cert"),
+            "renewalInfo": urls.resource("renewal-info"),
+            "keyChange": urls.resource("key-change"),
             "meta": {name: value for name, value in meta.items() if value is not None},
         }
     )
@@ -87,16 +97,17 @@ def new_nonce(method: str) -> Reply:
 
 def read_directory(request: SignedRequest, services: Services) -> Reply:
     """POST-as-GET of the directory (RFC 8555 §6.3)."""
-    _refuse_payload(request)
+    refuse_payload(request)
     return directory(services)
 
 
 def read_new_nonce(request: SignedRequest, _services: Services) -> Reply:
     """POST-as-GET of newNonce (RFC 8555 §6.3)."""
-    _refuse_payload(request)
+    refuse_payload(request)
     return new_nonce("POST")
 
 
-def _refuse_payload(request: SignedRequest) -> None:
+def refuse_payload(request: SignedRequest) -> None:
+    """Raises Malformed unless this is a POST-as-GET (RFC 8555 §6.3)."""
     if request.payload:
         raise Malformed("this resource is read by POST-as-GET, with an empty payload")

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from acme_server.errors import Malformed
 from challenges.base import Json, base64url
 
-__all__ = ["from_base64url", "json_object"]
+__all__ = ["flag", "from_base64url", "json_object"]
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 _MAX_NUMBER = 32
@@ -34,6 +34,14 @@ def json_object(octets: bytes, what: str) -> Json:
         raise Malformed(f"the {what} is not JSON that can be read: {_reason(error)}") from error
     if not isinstance(value, dict):
         raise Malformed(f"the {what} is not a JSON object")
+    return value
+
+
+def flag(members: Json, name: str) -> bool:
+    """A member that is true or false, and false where it is not there. Raises Malformed."""
+    value = members.get(name, False)
+    if not isinstance(value, bool):
+        raise Malformed(f"`{name}` must be true or false")
     return value
 
 

@@ -1,8 +1,9 @@
 """The store's contract: what the server asks of a database, whichever it is.
 
 `Store.write()` is one durable transaction: when it has ended without an exception, everything in it survives a power
-cut; with one, nothing of it is there. Changes are compare-and-set: a method that
-returns bool says whether the row still was what the caller had read. SQL lives behind this package and nowhere else.
+cut; with one, nothing of it is there. Changes are compare-and-set: a method that returns bool says whether the row
+still was what the caller had read. SQL lives behind this package and nowhere else. The other parts of the contract are
+in `permissions` and `work`.
 """
 
 from __future__ import annotations
@@ -11,28 +12,24 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from acme_server.model import (
-    Account,
-    AuditRecord,
-    Authorization,
-    Certificate,
-    Challenge,
-    Crl,
-    Job,
-    JobKind,
-    Notice,
-    Order,
-)
+from acme_server.model import Account, Authorization, Certificate, Challenge, Crl, Order
 from acme_server.states import AccountStatus, AuthorizationStatus, Event
-from challenges.base import Identifier, Json, Mail
+from acme_server.store.permissions import Approvals, BlockedKeys, ExternalAccountKeys, Limits, LintedShapes
+from acme_server.store.work import Audit, Jobs, Outbox
+from challenges.base import Identifier, Json
 
 __all__ = [
     "Accounts",
+    "Approvals",
     "Audit",
     "Authorizations",
+    "BlockedKeys",
     "Certificates",
     "Crls",
+    "ExternalAccountKeys",
     "Jobs",
+    "Limits",
+    "LintedShapes",
     "Orders",
     "Outbox",
     "SchemaMismatch",
@@ -63,6 +60,18 @@ class Accounts(Protocol):
     def save(self, account: Account, read: AccountStatus) -> bool:
         """Write status and contacts, if the status is still the one that was read."""
 
+    def rekey(self, account: Account, read: str) -> bool:
+        """Write the key, if the thumbprint is still `read` and the account valid; no other account has the new key.
+
+        The old one's thumbprint is kept.
+        """
+
+    def had(self, thumbprint: str) -> bool:
+        """Whether it is, or once was, the key of an account, of whatever status."""
+
+    def former_thumbprints(self, account_id: str) -> tuple[str, ...]:
+        """Of the keys that the account had before."""
+
 
 class Orders(Protocol):
     """Orders with their identifiers."""
@@ -80,8 +89,20 @@ class Orders(Protocol):
     def fail(self, order_id: str, error: Json) -> bool:
         """The order ends with this problem, unless it has already ended."""
 
+    def processing(self, before: datetime, limit: int) -> tuple[tuple[str, datetime], ...]:
+        """(id, since when) of the orders in processing that began before that time, the oldest first."""
+
     def names_waiting(self, authorization_id: str) -> tuple[str, ...]:
         """The names of the orders that rest on this authorization."""
+
+    def of_account(self, account_id: str, after: str, limit: int) -> tuple[str, ...]:
+        """Ids of the account's orders beyond the id `after`, in order of ids, but for those that ended by an error."""
+
+    def replacing(self, certificate: str, now: datetime, limit: int) -> tuple[str, ...]:
+        """Ids of orders that would replace the certificate of this name (`Order.replaces`; RFC 9773 §5).
+
+        Up to `limit` of those that have no error, and have been finalized or not expired.
+        """
 
 
 class Authorizations(Protocol):
@@ -96,6 +117,9 @@ class Authorizations(Protocol):
     def reusable(self, account_id: str, identifier: Identifier, *, subdomains: bool, until: datetime) -> str | None:
         """The id of a valid authorization of the account for exactly this, that lasts beyond `until`."""
 
+    def pending(self, account_id: str, identifier: Identifier, *, subdomains: bool, until: datetime) -> str | None:
+        """The same of one that waits for its proof."""
+
     def advance(
         self,
         authorization: Authorization,
@@ -105,6 +129,9 @@ class Authorizations(Protocol):
         assurance: str | None = None,
     ) -> AuthorizationStatus | None:
         """Move from the status that was read; the new one, or None when it has changed meanwhile."""
+
+    def end_pending(self, account_id: str) -> int:
+        """The account has ended: its pending authorizations become deactivated; how many."""
 
     def of_challenge(self, challenge_id: str) -> Authorization | None:
         """The authorization that has this challenge."""
@@ -127,6 +154,15 @@ class Certificates(Protocol):
 
     def get(self, serial: str) -> Certificate | None: ...
 
+    def page(self, after: str, limit: int) -> tuple[Certificate, ...]:
+        """Those with a serial beyond `after`, in the order of the texts."""
+
+    def unissued(self, since: datetime, limit: int) -> tuple[Certificate, ...]:
+        """The reserved and the orphaned ones that had not expired by `since`, by serial."""
+
+    def of_key(self, spki_sha256: bytes, now: datetime) -> tuple[Certificate, ...]:
+        """Those of this key that have not expired and are not revoked."""
+
     def revoke(self, serial: str, now: datetime, reason: int | None) -> bool:
         """False when it is revoked already."""
 
@@ -135,77 +171,6 @@ class Certificates(Protocol):
 
     def issuers(self, now: datetime) -> tuple[str, ...]:
         """Ids of the issuers of all certificates that live at `now`."""
-
-
-class Jobs(Protocol):
-    """The queue. A lease says who works on a job and until when; results count only under a lease still held."""
-
-    def add(self, job: Job, now: datetime) -> bool:
-        """Whether the lease that `job` names is held now.
-
-        Where (kind, ref) is there already, it becomes due at the earlier time, and the lease is taken over unless
-        somebody's is alive.
-        """
-
-    def due(self, now: datetime) -> bool:
-        """Whether there is something to claim."""
-
-    def claim(
-        self,
-        owner: str,
-        now: datetime,
-        lease_until: datetime,
-        limit: int,
-        kind: JobKind | None = None,
-    ) -> tuple[Job, ...]:
-        """Lease up to `limit` jobs, of one kind or of any, that are due and that nobody holds a live lease on."""
-
-    def held(self, job: Job) -> bool:
-        """Whether the lease is still ours."""
-
-    def finish(self, job: Job) -> bool:
-        """Take it away; False, and nothing done, when the lease is no longer ours."""
-
-    def postpone(self, job: Job, due: datetime, tries: int) -> bool:
-        """Give it back, due later, `tries` made so far; False as for `finish`."""
-
-    def get(self, kind: JobKind, ref: str) -> Job | None: ...
-
-    def owners(self) -> tuple[str, ...]:
-        """Everybody who holds a lease."""
-
-    def release(self, owner: str, now: datetime) -> int:
-        """End all leases of an owner that is gone; how many."""
-
-
-class Outbox(Protocol):
-    """Mail until it is sent; the only place where a code stands in plain text."""
-
-    def add(self, mail_id: str, challenge_id: str, mail: Mail) -> None: ...
-
-    def get(self, mail_id: str) -> tuple[str, Mail] | None:
-        """(challenge id, mail)."""
-
-    def remove(self, mail_id: str) -> None: ...
-
-    def remove_for(self, challenge_id: str) -> None:
-        """The challenge has ended: its mails go, sent or not."""
-
-
-class Audit(Protocol):
-    """What must not be forgotten, written in the transaction it belongs to."""
-
-    def append(self, event: str, *, actor: str, subject: str, at: datetime, detail: Json | None = None) -> None:
-        """One more link of the chain."""
-
-    def records(self, after: int, limit: int) -> tuple[AuditRecord, ...]:
-        """Links with a number greater than `after`, in order."""
-
-    def notice(self, notice: Notice) -> None:
-        """Something a member is to be told."""
-
-    def notices(self) -> tuple[Notice, ...]:
-        """Those not yet delivered, in order."""
 
 
 class Crls(Protocol):
@@ -236,6 +201,16 @@ class Transaction(Protocol):
     def audit(self) -> Audit: ...
     @property
     def crls(self) -> Crls: ...
+    @property
+    def external_keys(self) -> ExternalAccountKeys: ...
+    @property
+    def keys(self) -> BlockedKeys: ...
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def shapes(self) -> LintedShapes: ...
+    @property
+    def approvals(self) -> Approvals: ...
 
 
 class Store(Protocol):

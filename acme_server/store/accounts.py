@@ -60,6 +60,44 @@ class Accounts:
         )
         return rows.rowcount == 1
 
+    def rekey(self, account: Account, read: str) -> bool:
+        """See the contract."""
+        rows = self._db.execute(
+            "UPDATE accounts SET thumbprint = :thumbprint, jwk = :jwk"
+            " WHERE id = :id AND thumbprint = :read AND status = :valid",
+            {
+                "id": account.id,
+                "thumbprint": account.thumbprint,
+                "jwk": account.jwk,
+                "read": read,
+                "valid": AccountStatus.VALID.value,
+            },
+        )
+        if rows.rowcount != 1:
+            return False
+        self._db.execute(
+            "INSERT INTO former_keys (account_id, thumbprint) VALUES (:id, :read)"
+            " ON CONFLICT (account_id, thumbprint) DO NOTHING",
+            {"id": account.id, "read": read},
+        )
+        return True
+
+    def had(self, thumbprint: str) -> bool:
+        """See the contract."""
+        row = self._db.execute(
+            "SELECT 1 FROM accounts WHERE thumbprint = :thumbprint"
+            " UNION ALL SELECT 1 FROM former_keys WHERE thumbprint = :thumbprint LIMIT 1",
+            {"thumbprint": thumbprint},
+        ).fetchone()
+        return row is not None
+
+    def former_thumbprints(self, account_id: str) -> tuple[str, ...]:
+        """See the contract."""
+        rows = self._db.execute(
+            "SELECT thumbprint FROM former_keys WHERE account_id = :id ORDER BY thumbprint", {"id": account_id}
+        )
+        return tuple(thumbprint for (thumbprint,) in rows.fetchall())
+
 
 def _account(row: Any) -> Account | None:
     if row is None:

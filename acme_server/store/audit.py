@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from acme_server.federation.audit import GENESIS, link_hash
+from acme_server.federation.audit import GENESIS, StoredRecord, link_hash
 from acme_server.model import AuditRecord, Notice
 from acme_server.store.sql import Database, dump, moment, seconds
 from challenges.base import Json
 
 __all__ = ["Audit"]
+
+# Octets whatever the type: a text that is none, which only somebody else can have put there, would end the reading.
+_STORED = (
+    "SELECT number, CASE typeof(at) WHEN 'integer' THEN at END, CAST(event AS BLOB), CAST(actor AS BLOB),"
+    " CAST(subject AS BLOB), CAST(detail AS BLOB), CAST(previous AS BLOB), CAST(hash AS BLOB) FROM audit "
+)
 
 
 class Audit:
@@ -50,6 +56,18 @@ class Audit:
             AuditRecord(number, moment(at), event, actor, subject, json.loads(detail), previous, hash_)
             for number, at, event, actor, subject, detail, previous, hash_ in rows.fetchall()
         )
+
+    def stored(self, after: int, limit: int) -> tuple[StoredRecord, ...]:
+        """See the contract."""
+        rows = self._db.execute(
+            _STORED + "WHERE number > :after ORDER BY number LIMIT :limit", {"after": after, "limit": limit}
+        )
+        return tuple(StoredRecord(*row) for row in rows.fetchall())
+
+    def newest(self) -> StoredRecord | None:
+        """See the contract."""
+        row = self._db.execute(_STORED + "ORDER BY number DESC LIMIT 1", {}).fetchone()
+        return None if row is None else StoredRecord(*row)
 
     def notice(self, notice: Notice) -> None:
         """See the contract."""

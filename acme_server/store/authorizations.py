@@ -68,6 +68,18 @@ class Authorizations:
             self._db.execute(_AUTHORIZATION + "id = :id", {"id": authorization_id}).fetchone(),
         )
 
+    def end_pending(self, account_id: str) -> int:
+        """See the contract."""
+        rows = self._db.execute(
+            "UPDATE authorizations SET status = :ended WHERE account_id = :account_id AND status = :pending",
+            {
+                "account_id": account_id,
+                "pending": AuthorizationStatus.PENDING.value,
+                "ended": after(AUTHORIZATION, AuthorizationStatus.PENDING, Event.DEACTIVATED).value,
+            },
+        )
+        return rows.rowcount
+
     def of_challenge(self, challenge_id: str) -> Authorization | None:
         """See the contract."""
         return self._whole(
@@ -95,14 +107,24 @@ class Authorizations:
 
     def reusable(self, account_id: str, identifier: Identifier, *, subdomains: bool, until: datetime) -> str | None:
         """See the contract."""
+        return self._latest(AuthorizationStatus.VALID, account_id, identifier, subdomains, until)
+
+    def pending(self, account_id: str, identifier: Identifier, *, subdomains: bool, until: datetime) -> str | None:
+        """See the contract."""
+        return self._latest(AuthorizationStatus.PENDING, account_id, identifier, subdomains, until)
+
+    def _latest(
+        self, status: AuthorizationStatus, account_id: str, identifier: Identifier, subdomains: bool, until: datetime
+    ) -> str | None:
         row = self._db.execute(
             "SELECT id FROM authorizations WHERE account_id = :account_id AND type = :type AND value = :value"
-            " AND subdomains = :subdomains AND status = 'valid' AND expires > :until ORDER BY expires DESC LIMIT 1",
+            " AND subdomains = :subdomains AND status = :status AND expires > :until ORDER BY expires DESC LIMIT 1",
             {
                 "account_id": account_id,
                 "type": identifier.type,
                 "value": identifier.value,
                 "subdomains": int(subdomains),
+                "status": status.value,
                 "until": seconds(until),
             },
         ).fetchone()

@@ -9,11 +9,16 @@ from typing import Any
 from acme_server.model import Certificate, Crl
 from acme_server.states import CERTIFICATE, CertificateStatus, Event, after
 from acme_server.store.sql import Database, dump, moment, seconds, when
+from challenges.base import Identifier
 
 __all__ = ["Certificates", "Crls"]
 
 
 _RESERVED = CertificateStatus.RESERVED
+_CERTIFICATE = (
+    "SELECT serial, order_id, account_id, issuer_id, profile, identifiers, tbs_sha256, spki_sha256, not_before,"
+    " not_after, created_at, status, der, revoked_at, reason FROM certificates "
+)
 _ORPHAN_OF_ORDER = (
     "UPDATE certificates SET status = :orphan, revoked_at = :now"
     " WHERE order_id = :order_id AND status = :reserved RETURNING serial"
@@ -33,16 +38,17 @@ class Certificates:
     def reserve(self, certificate: Certificate) -> None:
         """See the contract."""
         self._db.execute(
-            "INSERT INTO certificates (serial, order_id, account_id, issuer_id, profile, names, tbs_sha256,"
+            "INSERT INTO certificates (serial, order_id, account_id, issuer_id, profile, identifiers, tbs_sha256,"
             " spki_sha256, not_before, not_after, created_at, status) VALUES (:serial, :order_id, :account_id,"
-            " :issuer_id, :profile, :names, :tbs_sha256, :spki_sha256, :not_before, :not_after, :created_at, :status)",
+            " :issuer_id, :profile, :identifiers, :tbs_sha256, :spki_sha256, :not_before, :not_after, :created_at,"
+            " :status)",
             {
                 "serial": certificate.serial,
                 "order_id": certificate.order_id,
                 "account_id": certificate.account_id,
                 "issuer_id": certificate.issuer_id,
                 "profile": certificate.profile,
-                "names": dump(certificate.names),
+                "identifiers": dump([part.to_json() for part in certificate.identifiers]),
                 "tbs_sha256": certificate.tbs_sha256,
                 "spki_sha256": certificate.spki_sha256,
                 "not_before": seconds(certificate.not_before),
@@ -80,12 +86,31 @@ class Certificates:
 
     def get(self, serial: str) -> Certificate | None:
         """See the contract."""
-        row = self._db.execute(
-            "SELECT serial, order_id, account_id, issuer_id, profile, names, tbs_sha256, spki_sha256, not_before,"
-            " not_after, created_at, status, der, revoked_at, reason FROM certificates WHERE serial = :serial",
-            {"serial": serial},
-        ).fetchone()
+        row = self._db.execute(_CERTIFICATE + "WHERE serial = :serial", {"serial": serial}).fetchone()
         return None if row is None else _certificate(row)
+
+    def page(self, after: str, limit: int) -> tuple[Certificate, ...]:
+        """See the contract."""
+        rows = self._db.execute(
+            _CERTIFICATE + "WHERE serial > :after ORDER BY serial LIMIT :limit", {"after": after, "limit": limit}
+        )
+        return tuple(_certificate(row) for row in rows.fetchall())
+
+    def unissued(self, since: datetime, limit: int) -> tuple[Certificate, ...]:
+        """See the contract."""
+        rows = self._db.execute(
+            _CERTIFICATE + "WHERE status <> :issued AND not_after >= :since ORDER BY serial LIMIT :limit",
+            {"issued": CertificateStatus.ISSUED.value, "since": seconds(since), "limit": limit},
+        )
+        return tuple(_certificate(row) for row in rows.fetchall())
+
+    def of_key(self, spki_sha256: bytes, now: datetime) -> tuple[Certificate, ...]:
+        """See the contract."""
+        rows = self._db.execute(
+            _CERTIFICATE + "WHERE spki_sha256 = :spki AND revoked_at IS NULL AND not_after >= :now ORDER BY serial",
+            {"spki": spki_sha256, "now": seconds(now)},
+        )
+        return tuple(_certificate(row) for row in rows.fetchall())
 
     def revoke(self, serial: str, now: datetime, reason: int | None) -> bool:
         """See the contract."""
@@ -113,7 +138,7 @@ class Certificates:
 
 
 def _certificate(row: Any) -> Certificate:
-    (serial, order_id, account_id, issuer_id, profile, names, tbs, spki, before, until, created, status, der, *end) = (
+    (serial, order_id, account_id, issuer_id, profile, named, tbs, spki, before, until, created, status, der, *end) = (
         row
     )
     return Certificate(
@@ -122,7 +147,7 @@ def _certificate(row: Any) -> Certificate:
         account_id=account_id,
         issuer_id=issuer_id,
         profile=profile,
-        names=tuple(json.loads(names)),
+        identifiers=tuple(Identifier(part["type"], part["value"]) for part in json.loads(named)),
         tbs_sha256=tbs,
         spki_sha256=spki,
         not_before=moment(before),

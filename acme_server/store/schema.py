@@ -10,6 +10,7 @@ not two), and there is no index that no statement needs; the small table of jobs
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Float,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 __all__ = ["metadata"]
@@ -82,7 +84,7 @@ Table(
     Column("account_id", String, ForeignKey("accounts.id")),
     Column("issuer_id", String, nullable=False),
     Column("profile", String, nullable=False),
-    Column("names", Text, nullable=False),
+    Column("identifiers", Text, nullable=False),
     Column("tbs_sha256", LargeBinary, nullable=False),
     Column("spki_sha256", LargeBinary, nullable=False),
     Column("not_before", Integer, nullable=False),
@@ -96,6 +98,7 @@ Table(
     CheckConstraint("(status = 'issued') = (der IS NOT NULL)", name="issued_has_der"),
     CheckConstraint("status <> 'orphan' OR revoked_at IS NOT NULL", name="orphan_is_revoked"),
     Index("certificate_revoked", "issuer_id", "revoked_at"),
+    Index("certificate_by_key", "spki_sha256"),
     sqlite_with_rowid=False,
 )
 
@@ -111,7 +114,18 @@ Table(
     Column("csr", LargeBinary),
     Column("processing_since", Integer),
     Column("certificate", String, ForeignKey("certificates.serial"), unique=True),
+    Column("not_before", Integer),
+    Column("not_after", Integer),
+    Column("replaces", String),
     CheckConstraint("certificate IS NULL OR error IS NULL", name="valid_has_no_error"),
+    # Most orders replace nothing, and write no page of it.
+    Index(
+        "order_replaces",
+        "replaces",
+        "processing_since",
+        "expires",
+        sqlite_where=text("replaces IS NOT NULL AND error IS NULL"),
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -135,6 +149,7 @@ Table(
     Column("tries", Integer, nullable=False),
     Column("owner", String),
     Column("lease_until", Float),
+    Column("account_id", String),
     sqlite_with_rowid=False,
 )
 
@@ -181,5 +196,63 @@ Table(
     Column("der", LargeBinary, nullable=False),
     Column("this_update", Integer, nullable=False),
     Column("next_update", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+Table(
+    "external_keys",
+    metadata,
+    Column("kid", String, primary_key=True),
+    Column("mac_key", LargeBinary, nullable=False),
+    Column("label", String, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("account_id", String, ForeignKey("accounts.id"), unique=True),
+    Column("binding", Text),
+    Column("revoked_at", Integer),
+    CheckConstraint("(account_id IS NULL) = (binding IS NULL)", name="bound_has_binding"),
+    sqlite_with_rowid=False,
+)
+
+Table(
+    "blocked_keys",
+    metadata,
+    Column("spki_sha256", LargeBinary, primary_key=True),
+    Column("blocked_at", Integer, nullable=False),
+    Column("reason", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+Table(
+    "limits",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("free_at", BigInteger),
+    Column("exception", String),
+    sqlite_with_rowid=False,
+)
+
+Table(
+    "linted_shapes",
+    metadata,
+    Column("shape", String, primary_key=True),
+    Column("passed_at", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+Table(
+    "approvals",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("account_id", String, ForeignKey("accounts.id"), primary_key=True),
+    Column("approved_at", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+Table(
+    "former_keys",
+    metadata,
+    Column("account_id", String, ForeignKey("accounts.id"), primary_key=True),
+    Column("thumbprint", String, primary_key=True, index=True),
     sqlite_with_rowid=False,
 )

@@ -14,15 +14,19 @@ from types import TracebackType
 
 from acme_server.store import SchemaMismatch, StoreUnavailable
 from acme_server.store.accounts import Accounts
+from acme_server.store.approvals import Approvals
 from acme_server.store.audit import Audit
 from acme_server.store.authorizations import Authorizations
 from acme_server.store.certificates import Certificates, Crls
+from acme_server.store.external_keys import ExternalAccountKeys
 from acme_server.store.jobs import Jobs, Outbox
+from acme_server.store.keys import BlockedKeys, LintedShapes
+from acme_server.store.limits import Limits
 from acme_server.store.orders import Orders
 
 __all__ = ["REVISION", "SqliteStore"]
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that this version works with (`migrations/versions`)."""
 
 BUSY_TIMEOUT = 5.0
@@ -42,6 +46,11 @@ class SqliteTransaction:
         self.outbox = Outbox(connection)
         self.audit = Audit(connection)
         self.crls = Crls(connection)
+        self.external_keys = ExternalAccountKeys(connection)
+        self.keys = BlockedKeys(connection)
+        self.limits = Limits(connection)
+        self.shapes = LintedShapes(connection)
+        self.approvals = Approvals(connection)
 
 
 class SqliteStore:
@@ -147,7 +156,8 @@ class _Scope:
             raise StoreUnavailable(str(failure)) from failure
         finally:
             self._let_go()
-        if isinstance(error, sqlite3.OperationalError):
+        # DatabaseError itself, and none of its other kinds, is what SQLite says of a damaged file.
+        if isinstance(error, sqlite3.OperationalError) or kind is sqlite3.DatabaseError:
             raise StoreUnavailable(str(error)) from error
 
     def _let_go(self) -> None:

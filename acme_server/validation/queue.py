@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
 from acme_server.model import Clock, Job, JobKind
-from acme_server.store import Store, StoreUnavailable
+from acme_server.store import Store, StoreUnavailable, Transaction
+from acme_server.validation.turns import Turns
 
 __all__ = ["Handler", "Workers", "is_gone", "process_name"]
 
@@ -92,13 +93,10 @@ class Workers:
         self._boot = boot
         self._owner = process_name(boot)
         self._handlers = handlers
-        self._threads = threads
         self._pool = pool
-        self._busy = Counter[JobKind]()
-        # What waits for hosts that are not ours never holds all threads, nor one kind those of the other.
-        self._most = {JobKind.VALIDATE: max(1, threads // 2), JobKind.MAIL: max(1, threads // 4)}
-        self._unwritten: deque[Job] = deque()
-        self._lock = threading.Lock()
+        self._turns = Turns(threads)
+        self._lock = threading.Lock()  # of the turns
+        self._returned: deque[Job] = deque()
         self._stopping = threading.Event()
         self._wake = threading.Event()
         # A waiting request holds one of the edge's threads: half of the workers' number may.
@@ -122,29 +120,39 @@ class Workers:
         except StoreUnavailable as error:  # the next process here frees them
             _log.error("store_unavailable", job="stop", error=str(error))
 
-    def lease(self, kind: JobKind, ref: str) -> Job:
+    def lease(self, kind: JobKind, ref: str, account_id: str) -> Job:
         """See the contract."""
         now = self._clock()
-        if self._room(kind) <= 0 or self._stopping.is_set():
-            return Job(kind, ref, due=now)
-        return Job(kind, ref, due=now, owner=self._owner, lease_until=now + LEASE)
+        with self._lock:
+            may_begin = self._turns.ask(kind, account_id)
+        if not may_begin or self._stopping.is_set():
+            return Job(kind, ref, due=now, account_id=account_id)
+        return Job(kind, ref, due=now, owner=self._owner, lease_until=now + LEASE, account_id=account_id)
 
     def run(self, job: Job, *, held: bool) -> None:
         """See the contract."""
-        if not held:
+        done = self._begin(job) if held else None
+        if done is None:
             self._wake.set()
-            return
-        done = self._submit(job)
-        if self._waiting.acquire(blocking=False):
+        elif self._waiting.acquire(blocking=False):
             try:
                 done.wait(SHORT_WAIT)
             finally:
                 self._waiting.release()
 
-    def _submit(self, job: Job) -> threading.Event:
-        done = threading.Event()
+    def _begin(self, job: Job) -> threading.Event | None:
+        """What is set when the job, whose lease is ours, has been done; None: it goes back into the queue.
+
+        Between lease and COMMIT others may have begun, as many as there are requests under way.
+        """
         with self._lock:
-            self._busy[job.kind] += 1
+            begins = self._turns.is_free_for(job.kind, job.account_id)
+            if begins:
+                self._turns.begin(job)
+        if not begins:
+            self._returned.append(job)
+            return None
+        done = threading.Event()
         self._pool.submit(self._work, job, done)
         return done
 
@@ -153,14 +161,14 @@ class Workers:
             self._handlers[job.kind](job)
         except StoreUnavailable as error:
             _log.error("store_unavailable", job=job.kind, ref=job.ref, error=str(error))
-            self._unwritten.append(job)
+            self._returned.append(job)
         except Exception:  # noqa: BLE001 - the worker loop: one job's fault ends no other's
             _log.exception("job_failed", job=job.kind, ref=job.ref, tries=job.tries)
             self._put_off(job)
         finally:
             with self._lock:
-                saturated = self._room(job.kind) <= 0
-                self._busy[job.kind] -= 1
+                saturated = not self._turns.may_begin(job.kind, job.account_id)
+                self._turns.end(job)
             done.set()
             if saturated:  # there may be jobs that found no thread
                 self._wake.set()
@@ -168,9 +176,7 @@ class Workers:
     def _put_off(self, job: Job) -> None:
         try:
             with self._store.read() as transaction:
-                queued = transaction.jobs.get(job.kind, job.ref)
-            # Those in the queue count: a client that makes the job due again begins no new count.
-            tries = job.tries if queued is None else queued.tries
+                tries = _tries(transaction, job)
             if tries + 1 >= ATTEMPTS:
                 self._handlers[job.kind].abandon(job)
                 return
@@ -178,7 +184,7 @@ class Workers:
                 transaction.jobs.postpone(job, self._clock() + BACKOFF * 2**tries, tries + 1)
         except StoreUnavailable as error:
             _log.error("store_unavailable", job=job.kind, ref=job.ref, error=str(error))
-            self._unwritten.append(job)
+            self._returned.append(job)
         except Exception:  # noqa: BLE001 - as above; the lease runs out, and the job is tried again
             _log.exception("job_not_put_off", job=job.kind, ref=job.ref)
 
@@ -189,7 +195,7 @@ class Workers:
                 if time.monotonic() >= housekeeping:
                     housekeeping = time.monotonic() + HOUSEKEEPING
                     self._free_the_leases_of_the_dead()
-                self._give_back_the_unwritten()
+                self._give_back()
                 self.claim()
             except StoreUnavailable as error:
                 _log.error("store_unavailable", job="poll", error=str(error))
@@ -202,28 +208,39 @@ class Workers:
         """Begin the jobs that are due and that nobody holds, as many as there are threads free."""
         now = self._clock()
         with self._store.read() as transaction:
-            if not transaction.jobs.due(now):
-                return
+            due = transaction.jobs.due(now)
+        if not due:
+            with self._lock:
+                self._turns.waiting.clear()
+            return
         for kind in self._handlers:
-            room = self._room(kind)
-            if room > 0:
-                with self._store.write() as transaction:
-                    jobs = transaction.jobs.claim(self._owner, now, now + LEASE, room, kind)
-                for job in jobs:
-                    self._submit(job)
+            self._claim(kind, now)
 
-    def _room(self, kind: JobKind) -> int:
-        """Threads free for a job of that kind."""
-        free = self._threads - self._busy.total()
-        return min(free, self._most[kind] - self._busy[kind]) if kind in self._most else free
+    def _claim(self, kind: JobKind, now: datetime) -> None:
+        with self._lock:
+            room = self._turns.room(kind)
+        if room <= 0:
+            return
+        with self._store.read() as transaction:
+            waiting = transaction.jobs.waiting(kind, now, room + 1)
+        with self._lock:
+            picked = self._turns.next(kind, waiting)
+        if not picked:
+            return
+        with self._store.write() as transaction:
+            jobs = transaction.jobs.claim(picked, self._owner, now, now + LEASE)
+        if len(jobs) < len(picked):  # another process was faster: look again
+            self._wake.set()
+        for job in jobs:
+            self._begin(job)
 
-    def _give_back_the_unwritten(self) -> None:
-        """Jobs whose end could not be written are done again as soon as it can, not when their leases run out."""
-        while self._unwritten:
-            job = self._unwritten[0]
+    def _give_back(self) -> None:
+        """Jobs that found no thread, or whose end could not be written, wait in the queue, not for their leases."""
+        while self._returned:
+            job = self._returned[0]
             with self._store.write() as transaction:
-                transaction.jobs.postpone(job, self._clock(), job.tries)
-            self._unwritten.popleft()
+                transaction.jobs.postpone(job, self._clock(), _tries(transaction, job))
+            self._returned.popleft()
 
     def _free_the_leases_of_the_dead(self) -> None:
         with self._store.read() as transaction:
@@ -232,3 +249,9 @@ class Workers:
             with self._store.write() as transaction:
                 count = transaction.jobs.release(owner, self._clock())
             _log.warning("leases_freed", owner=owner, jobs=count)
+
+
+def _tries(transaction: Transaction, job: Job) -> int:
+    """Those in the queue count: a client that makes the job due again begins no new count."""
+    queued = transaction.jobs.get(job.kind, job.ref)
+    return job.tries if queued is None else queued.tries

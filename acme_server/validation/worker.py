@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from acme_server.limiter import Limiter
 from acme_server.model import Challenge, Clock, Job
 from acme_server.policy import Reuse
 from acme_server.store import Store
@@ -36,6 +37,7 @@ class Validator:
     challenges: Mapping[str, ChallengeType]
     urls: Urls
     reuse: Reuse
+    limits: Limiter
 
     def __call__(self, job: Job) -> None:
         """Validate the challenge, until it stays as it was read."""
@@ -52,13 +54,13 @@ class Validator:
     def _validated(self, job: Job) -> bool:
         with self.store.read() as transaction:
             challenge, authorization = subject_of(transaction, job.ref)
-            names = transaction.orders.names_waiting(authorization.id)
+            former = transaction.accounts.former_thumbprints(authorization.account_id)
             queued = transaction.jobs.get(job.kind, job.ref)
         # A response that comes while the job waits to be tried again leases it anew; its tries count all the same.
         job = job if queued is None else replace(job, tries=queued.tries)
         if not is_open(challenge, authorization, self.clock()):
             return self._drop(job)
-        task = task_of(challenge, authorization, names, self.urls.challenge(challenge.id))
+        task = task_of(challenge, authorization, self.urls, former_thumbprints=former)
         outcome = self.challenges[challenge.type].validate(task, self.network)
         if outcome.verdict is Verdict.RETRY and job.tries + 1 >= TRIES:
             outcome = replace(outcome, verdict=Verdict.INVALID)
@@ -80,7 +82,7 @@ class Validator:
             else:
                 still_ours = transaction.jobs.finish(job)
             if still_ours:
-                apply(transaction, challenge, authorization, outcome, now, self.reuse)
+                apply(transaction, challenge, authorization, outcome, now, self.reuse, self.limits)
         _log.info("challenge_validated", challenge=read.id, type=read.type, verdict=outcome.verdict, held=still_ours)
         return True
 

@@ -19,12 +19,23 @@ from acme_server.errors import (
     MethodNotAllowed,
     NotFound,
     Problem,
+    RateLimited,
     ServerInternal,
     ServiceUnavailable,
     TooLarge,
     UnsupportedMediaType,
 )
-from acme_server.protocol import accounts, authorizations, certificates, orders, requests
+from acme_server.protocol import (
+    accounts,
+    authorizations,
+    certificates,
+    key_change,
+    new_authorization,
+    orders,
+    orders_list,
+    renewal_info,
+    requests,
+)
 from acme_server.protocol.messages import Reply
 from acme_server.protocol.requests import Signature
 from acme_server.protocol.services import Services, SignedRequest
@@ -55,18 +66,23 @@ SIGNED = (
     Row("/acme/new-nonce", Signature.KID, requests.read_new_nonce),
     Row("/acme/new-account", Signature.JWK, accounts.new_account),
     Row("/acme/account/<target>", Signature.KID, accounts.show_account),
+    Row("/acme/account/<target>/orders", Signature.KID, orders_list.list_orders),
+    Row("/acme/key-change", Signature.KID, key_change.change_key),
     Row("/acme/new-order", Signature.KID, orders.new_order, audited=True),
+    Row("/acme/new-authz", Signature.KID, new_authorization.new_authorization, audited=True),
     Row("/acme/order/<target>", Signature.KID, orders.show_order),
     Row("/acme/order/<target>/finalize", Signature.KID, orders.finalize, LARGE, audited=True),
     Row("/acme/authorization/<target>", Signature.KID, authorizations.show_authorization),
     Row("/acme/challenge/<target>", Signature.KID, authorizations.answer_challenge),
     Row("/acme/certificate/<target>", Signature.KID, certificates.show_certificate),
+    Row("/acme/certificate/<target>/alternate/<_number>", Signature.KID, certificates.show_certificate),
     Row("/acme/revoke-cert", Signature.EITHER, certificates.revoke_certificate, LARGE, audited=True),
 )
 
 UNSIGNED: dict[str, Callable[[Services, str], Reply]] = {
     "/directory": lambda services, _: requests.directory(services),
     "/acme/new-nonce": lambda _, __: requests.new_nonce(request.method),
+    "/acme/renewal-info/<target>": lambda services, target: renewal_info.renewal_info(target, services),
     "/pki/<target>.cer": lambda services, target: certificates.issuer_certificate(target, services),
     "/pki/<target>.crl": lambda services, target: certificates.issuer_crl(target, services),
 }
@@ -81,9 +97,10 @@ def create_edge(services: Services) -> Flask:
     flask.url_map.merge_slashes = False
     edge = _Edge(services)
     for row in SIGNED:
-        flask.add_url_rule(row.path, f"POST {row.path}", edge.signed(row), methods=["POST"])
+        rule = f"POST {row.path}"
+        flask.add_url_rule(row.path, rule, edge.signed(row), methods=["POST"], provide_automatic_options=False)
     for path, handler in UNSIGNED.items():
-        flask.add_url_rule(path, path, edge.unsigned(handler), methods=["GET"])
+        flask.add_url_rule(path, path, edge.unsigned(handler), methods=["GET"], provide_automatic_options=False)
     flask.register_error_handler(HTTPException, edge.unrouted)
     return flask
 
@@ -96,7 +113,7 @@ class _Edge:
     def signed(self, row: Row) -> Callable[..., Response]:
         """The view of a row of the URL table."""
 
-        def view(target: str = "") -> Response:
+        def view(target: str = "", **_: str) -> Response:
             return self._answer(lambda: self._handle(row, target), nonce=True)
 
         return view
@@ -112,6 +129,8 @@ class _Edge:
 
     def unrouted(self, error: HTTPException) -> Response:
         """No row has this URL, or not this method (RFC 8555 §6.3: 405 for a GET of what wants a POST)."""
+        if error.code == MethodNotAllowed.status and request.method == "OPTIONS":
+            return _preflight(error.get_response().headers["Allow"])
         problem: Problem = NotFound("nothing is at this URL; the directory tells those there are")
         if isinstance(error, InternalServerError):
             problem = self._incident()
@@ -133,7 +152,8 @@ class _Edge:
             raise TooLarge(f"the request is larger than {row.limit} octets")
         query = request.environ.get("QUERY_STRING")
         url = self._services.urls.base + request.environ["PATH_INFO"] + (f"?{query}" if query else "")
-        signed = requests.authenticate(body, url, row.signature, target, self._services)
+        address = request.environ.get("REMOTE_ADDR", "")
+        signed = requests.authenticate(body, url, row.signature, target, self._services, address)
         try:
             return row.handler(signed, self._services)
         except Problem as problem:
@@ -145,11 +165,16 @@ class _Edge:
         actor = f"account/{signed.account.id}" if signed.account else f"key/{signed.key.thumbprint}"
         path = signed.url.removeprefix(self._services.urls.base)
         now = self._services.clock()
-        with self._services.store.write() as transaction:
-            # Of bounded size: what a stranger sends must not fill the chain.
-            count = len(problem.subproblems)
-            detail = {"type": URN + problem.kind, "detail": problem.detail[:300], "subproblems": count}
-            transaction.audit.append("refused", actor=actor, subject=path[:300], at=now, detail=detail)
+        count = len(problem.subproblems)
+        detail = {"type": URN + problem.kind, "detail": problem.detail[:300], "subproblems": count}
+        try:
+            with self._services.store.write() as transaction:
+                # Of bounded number and size: what a stranger sends must not fill the chain.
+                self._services.limits.refusal(transaction, signed.address, now)
+                transaction.audit.append("refused", actor=actor, subject=path[:300], at=now, detail=detail)
+        except RateLimited:
+            # The reason is told all the same: who shares the address with that stranger needs it.
+            _log.warning("refusal_not_recorded", actor=actor, path=path[:300], address=signed.address)
 
     def _answer(self, handle: Callable[[], Reply], *, nonce: bool) -> Response:
         try:
@@ -178,9 +203,14 @@ class _Edge:
             body = json.dumps(reply.body, ensure_ascii=False, separators=(",", ":")).encode()
         response = Response(body, reply.status)
         headers = response.headers
-        headers["Content-Type"] = reply.content_type
+        if reply.body is None:
+            # COMPAT: ejabberd's client reads an empty body as JSON where the type says so.
+            del headers["Content-Type"]
+        else:
+            headers["Content-Type"] = reply.content_type
         headers["Cache-Control"] = "no-store"
-        headers.add("Link", self._index)
+        if request.path != "/directory":  # RFC 8555 §7.1
+            headers.add("Link", self._index)
         for url, relation in reply.links:
             headers.add("Link", f'<{url}>;rel="{relation}"')
         if reply.location is not None:
@@ -199,3 +229,14 @@ class _Edge:
         for name, value in problem.headers.items():
             response.headers.add(name, value)
         return response
+
+
+def _preflight(allow: str) -> Response:
+    """What a web page may send here (CORS; RFC 8555 §6.1); the adapter says, as in every answer, that any page may."""
+    response = Response(status=204)
+    response.headers["Allow"] = allow
+    response.headers["Access-Control-Allow-Methods"] = allow
+    response.headers["Access-Control-Allow-Headers"] = "Content-Type"
+    response.headers["Access-Control-Max-Age"] = "86400"
+    del response.headers["Content-Type"]
+    return response

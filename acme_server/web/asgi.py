@@ -1,21 +1,26 @@
 """The adapter between the HTTP server (ASGI) and Flask (WSGI).
 
 A thread is taken only when the whole body is there: a client that sends slowly, or never, holds a coroutine and a
-buffer within a limit, and stops nobody. Bodies have a limit and one deadline for all of their octets.
+buffer within a limit, and stops nobody. Bodies have a limit and one deadline for all of their octets. A request for
+another host than ours is refused before anything of it is read, and every answer may be read by any web page (CORS,
+RFC 8555 §6.1): there are no cookies here, and nothing that a page could use in its visitor's name.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
-from acme_server.errors import URN, ServiceUnavailable
+from acme_server.errors import URN, Misdirected, ServiceUnavailable
 
-__all__ = ["Adapter"]
+__all__ = ["Adapter", "client_address", "hosts_of"]
 
 BODY_LIMIT = 1024 * 1024
 """Octets; each resource has its own limit below that."""
@@ -27,6 +32,14 @@ OCTETS_LIMIT = 64 * 1024 * 1024
 USUAL = 16 * 1024
 """Octets of a body as ACME clients send it."""
 
+_CORS = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"Link, Location, Replay-Nonce, Retry-After"),
+)
+_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?", re.ASCII)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Network = IPv4Network | IPv6Network
 Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -34,12 +47,66 @@ Send = Callable[[Message], Awaitable[None]]
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
 
 
-class Adapter:
-    """An ASGI application around a WSGI one. `close` runs when the server stops."""
+def hosts_of(*urls: str) -> frozenset[bytes]:
+    """What the Host header of a request for one of these URLs can be, in lower case (RFC 9110 §7.2, §4.2.3)."""
+    hosts = set()
+    for url in urls:
+        parts = urlsplit(url)
+        host, default = parts.netloc.lower(), _DEFAULT_PORTS[parts.scheme]
+        hosts.add(host)
+        if parts.port is None:
+            hosts.add(f"{host}:{default}")
+        elif parts.port == default:
+            hosts.add(host.rpartition(":")[0])
+    return frozenset(host.encode("ascii") for host in hosts)
 
-    def __init__(self, wsgi: Wsgi, close: Callable[[], None]) -> None:
+
+def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str:
+    """Who has sent the request: the last address before our own proxies, and the peer's where there are none.
+
+    `forwarded`: X-Forwarded-For, to which each proxy has added whom it got the request from. What stands to the left of
+    an address that is no proxy's, or of something that is no address, is the client's own invention.
+    """
+    address = peer
+    for entry in reversed(forwarded.split(",")):
+        if not _within(address, proxies):
+            break
+        parsed = _address(entry.strip())
+        if parsed is None:
+            break
+        address = str(parsed)
+    return address
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """An address as proxies write it: with its port perhaps, in brackets perhaps; IPv4 inside IPv6 is IPv4."""
+    match = _HOST_PORT.fullmatch(text)
+    try:
+        address = ip_address(match[1] or match[2] if match else text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _within(address: str, networks: Sequence[Network]) -> bool:
+    parsed = _address(address)
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+class Adapter:
+    """An ASGI application around a WSGI one. `close` runs when the server stops.
+
+    `hosts`: what is in Host of a request that is meant for us; `proxies`: those whose X-Forwarded-For is believed.
+    """
+
+    def __init__(
+        self, wsgi: Wsgi, close: Callable[[], None], *, hosts: frozenset[bytes], proxies: Sequence[Network] = ()
+    ) -> None:
         self._wsgi = wsgi
         self._close = close
+        self._hosts = hosts
+        self._proxies = proxies
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
         self._octets = 0  # changed by the event loop alone
 
@@ -64,6 +131,16 @@ class Adapter:
         self._close()
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        named = [value for name, value in scope["headers"] if name == b"host"]
+        if len(named) != 1 or not named[0]:
+            # RFC 9112 §3.2. Where there is none, the HTTP server puts an empty one.
+            await _refuse(send, 400, "a request has one Host header")
+            return
+        if named[0].lower() not in self._hosts:
+            await _refuse(
+                send, Misdirected.status, "this server answers for other hosts; take the URLs of its directory"
+            )
+            return
         body = bytearray()
         try:
             async with asyncio.timeout(BODY_DEADLINE):
@@ -107,7 +184,7 @@ class Adapter:
         def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
             start.append((status, headers))
 
-        chunks = self._wsgi(_environ(scope, body), start_response)
+        chunks = self._wsgi(_environ(scope, body, self._proxies), start_response)
         try:
             content = b"".join(chunks)
         finally:
@@ -116,6 +193,7 @@ class Adapter:
         status, headers = start[-1]
         # latin-1 is what PEP 3333's strings are made of.
         encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        encoded += _CORS
         return int(status[:3]), encoded, content
 
 
@@ -135,12 +213,16 @@ async def _refuse(send: Send, status: int, detail: str, *headers: tuple[bytes, b
     kind = "serverInternal" if status == ServiceUnavailable.status else "malformed"
     body = f'{{"type":"{URN}{kind}","detail":"{detail}","status":{status}}}'.encode()
     fixed = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
+    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *_CORS, *headers]})
     await send({"type": "http.response.body", "body": body})
 
 
-def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
+def _environ(scope: Scope, body: bytes, proxies: Sequence[Network]) -> dict[str, Any]:
     """PEP 3333. The Host header is left out on purpose: nothing may depend on it."""
+    address = (scope.get("client") or ("",))[0]
+    if proxies:
+        values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        address = client_address(address, ",".join(values), proxies)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
@@ -149,7 +231,7 @@ def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
         "SERVER_NAME": "xmpp-ica",
         "SERVER_PORT": "443",
         "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": (scope.get("client") or ("",))[0],
+        "REMOTE_ADDR": address,
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "https",
         "wsgi.input": io.BytesIO(body),

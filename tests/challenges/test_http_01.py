@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from challenges.base import Error, Fault, HttpAnswer, Identifier, Tools, Verdict
-from challenges.http_01 import HTTP_01, expected, judge
+from challenges.http_01 import BODY_LIMIT, HTTP_01, expected, judge
 from tests.challenges.parts import CA, THUMBPRINT, TOKEN, Network, Outbox, Publisher, make_task
 
 RIGHT = f"{TOKEN}.{THUMBPRINT}".encode()
@@ -36,6 +36,7 @@ WRONG = {
     "NUL at the end": RIGHT + b"\0",
     "among other text": b"<p>" + RIGHT + b"</p>",
     "more after it": RIGHT + b"\nmore",
+    "blanks for as long as anybody reads": RIGHT.ljust(BODY_LIMIT),
     "token alone": TOKEN.encode(),
     "other account": f"{TOKEN}.{'A' * 43}".encode(),
     "other token": f"{'A' * 43}.{THUMBPRINT}".encode(),

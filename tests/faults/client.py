@@ -83,7 +83,10 @@ class Server:
             self._connection.sock = secure(self._port, self._trust)
             self._connection.auto_open = 0
         try:
-            headers = {} if body is None or kind is None else {"Content-Type": kind}
+            # As its URLs have it, whichever server of the CA this is.
+            headers = {"Host": urlsplit(self.url).netloc}
+            if body is not None and kind is not None:
+                headers["Content-Type"] = kind
             self._connection.request(method, urlsplit(url).path, body, headers)
             answer = self._connection.getresponse()
             reply = Reply(answer.status, answer.headers, answer.read())

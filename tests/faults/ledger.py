@@ -14,8 +14,8 @@ from typing import Any
 
 from cryptography import x509
 
-from acme_server.federation.audit import broken_link
 from acme_server.store.sqlite import SqliteStore
+from tests.audit_chain import broken_link
 
 Row = tuple[Any, ...]
 

@@ -111,12 +111,17 @@ def served(the_ca: Ca) -> Iterator[Ca]:
     the_ca.end()
 
 
+def addressed(ca: Ca, octets: bytes) -> bytes:
+    """To the host that the server answers for, of which the port is known only now."""
+    return octets.replace(b"Host: localhost\r\n", b"Host: localhost:%d\r\n" % ca.port)
+
+
 def exchange(ca: Ca, octets: bytes) -> bytes:
     """What the server says until it closes, after we have said all; empty where it only closes."""
     said = b""
     with contextlib.closing(secure(ca.port, ca.trust)) as connection, contextlib.suppress(ConnectionError, OSError):
         with contextlib.suppress(ConnectionError, OSError):
-            connection.sendall(octets)
+            connection.sendall(addressed(ca, octets))
         connection.settimeout(2)
         while more := connection.recv(65536):
             said += more
@@ -147,7 +152,7 @@ def test_what_is_no_good_request_gets_no_5xx(served: Ca, octets: bytes) -> None:
 
 def test_connections_that_are_given_up_half_way_cost_nothing(served: Ca) -> None:
     worker = served.worker()
-    whole = post(b"x" * 1000, TYPE)
+    whole = addressed(served, post(b"x" * 1000, TYPE))
     for length in range(1, len(whole), 25):
         with contextlib.closing(secure(served.port, served.trust)) as connection:
             connection.sendall(whole[:length])
@@ -160,7 +165,7 @@ def test_600_half_requests_that_stay_open_hold_up_nobody(served: Ca) -> None:
     with contextlib.ExitStack() as open_ones:
         for number in range(600):
             connection = open_ones.enter_context(contextlib.closing(secure(served.port, served.trust)))
-            connection.sendall(halves[number % 2])
+            connection.sendall(addressed(served, halves[number % 2]))
         served.http_enrolment().run().check_issued()
         fine(served, worker)
 
@@ -204,7 +209,7 @@ def test_1500_connections_that_say_nothing_hold_up_nobody(served: Ca) -> None:
 @pytest.mark.long
 def test_a_body_that_never_ends_is_given_up(served: Ca) -> None:
     with contextlib.closing(secure(served.port, served.trust)) as connection:
-        connection.sendall(HEAD + JOSE + b"Content-Length: 100\r\n\r\nhalf")
+        connection.sendall(addressed(served, HEAD + JOSE + b"Content-Length: 100\r\n\r\nhalf"))
         connection.settimeout(30)
         assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
 

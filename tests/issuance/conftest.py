@@ -4,7 +4,9 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from lint_parts import Parts
+from raw_csr import identifiers
 
 from acme_server.issuance import authority as authorities
 from acme_server.issuance.profiles import PROFILES, Request
@@ -33,7 +35,7 @@ def pki(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def issuer(pki):
-    return authorities.load(pki).issuer
+    return authorities.load(pki, NOW).issuer
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +49,27 @@ def rsa_key():
 
 
 @pytest.fixture(scope="session")
-def request_for(ec_key):
-    """Makes a Request."""
+def ed25519_key():
+    return ed25519.Ed25519PrivateKey.generate()
 
-    def make(profile="xmpp", names=NAMES, key=ec_key):
-        return Request(PROFILES[profile], tuple(names), key.public_key(), "http://ca.example/pki")
+
+@pytest.fixture(scope="session")
+def request_for(ec_key):
+    """Makes a Request of names, JIDs and addresses as people write them."""
+
+    def make(profile="xmpp", names=NAMES, key=ec_key, **asked):
+        return Request(PROFILES[profile], identifiers(*names), key.public_key(), "http://ca.example/pki", **asked)
 
     return make
+
+
+@pytest.fixture
+def parts(issuer, now, ec_key):
+    """A right certificate for `example.org` and a component, of which a test changes something."""
+    return Parts(issuer, now, ec_key.public_key())
+
+
+@pytest.fixture
+def asked(request_for):
+    """The request that `parts` answers."""
+    return request_for(names=("example.org", "xn--bcher-kva.example.org"))

@@ -2,15 +2,16 @@
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from acme_server.issuance.csr import match, read_csr
 from acme_server.issuance.der import BIT_STRING, IA5_STRING, SEQUENCE, UTF8_STRING, encode
-from acme_server.issuance.profiles import PROFILES, SRV_NAME, XMPP_ADDR
+from acme_server.issuance.profiles import PROFILES, SRV_NAME, XMPP_ADDR, is_address
+from challenges.base import Identifier
 
-XMPP, COMPAT, TLS = PROFILES["xmpp"], PROFILES["xmpp-compat"], PROFILES["tls"]
+XMPP, COMPAT, USER, TLS = (PROFILES[name] for name in ("xmpp", "xmpp-compat", "xmpp-user", "tls"))
 KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER = ec.generate_private_key(ec.SECP256R1())
 NAME = ("example.org",)
@@ -74,12 +75,22 @@ def cn(text, tag=UTF8_STRING):
 ECDSA_SHA256, ECDSA_SHA1 = "1.2.840.10045.4.3.2", "1.2.840.10045.4.1"
 
 
-def raw(*attributes, subject=b"", version=0, key=KEY, spki=None, algorithm=ECDSA_SHA256, digest=None, tail=b""):
-    """A CSR from its parts, signed by `key` over whatever they are."""
+def raw(
+    *attributes,
+    subject=b"",
+    version=0,
+    key=KEY,
+    spki=None,
+    algorithm=ECDSA_SHA256,
+    digest=None,
+    tail=b"",
+    signature=None,
+):
+    """A CSR from its parts, signed by `key` over whatever they are, unless a signature is given."""
     spki = spki or key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     parts = encode(INTEGER, bytes((version,))) + encode(SEQUENCE, subject) + spki
     info = seq(parts, encode(CONTEXT_0, b"".join(sorted(attributes))))
-    signature = key.sign(info, ec.ECDSA(digest or hashes.SHA256()))
+    signature = signature or key.sign(info, ec.ECDSA(digest or hashes.SHA256()))
     return seq(info, seq(oid(algorithm)), encode(BIT_STRING, b"\0" + signature)) + tail
 
 
@@ -95,12 +106,19 @@ def built(names=NAME, common_name=None, key=KEY, digest=None, extra=()):
         builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
     for value in extra:
         builder = builder.add_extension(value, critical=False)
-    return builder.sign(key, digest or hashes.SHA256()).public_bytes(Encoding.DER)
+    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else digest or hashes.SHA256()
+    return builder.sign(key, algorithm).public_bytes(Encoding.DER)
+
+
+def identifiers(*written):
+    """Names, JIDs and addresses as identifiers."""
+    kinds = ("jid" if "@" in text else "ip" if is_address(text) else "dns" for text in written)
+    return tuple(Identifier(kind, text) for kind, text in zip(kinds, written, strict=True))
 
 
 def accept(der, names=NAME, profile=XMPP):
     request = read_csr(der)
-    match(request, names, profile)
+    match(request, identifiers(*names), profile)
     return request
 
 
@@ -140,6 +158,10 @@ def damaged_signature():
 
 def swapped_key():
     return good(spki=OTHER.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def ip(*octets):
+    return encode(0x87, bytes(octets))
 
 
 def mail():

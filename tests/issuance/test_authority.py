@@ -39,8 +39,8 @@ def assert_is_ca(certificate, path_length):
     assert len(list(certificate.subject)) == 1
 
 
-def test_5280_4_2_1_both_are_cas_and_the_issuer_signs_leaves_only(pki):
-    authority = load(pki)
+def test_5280_4_2_1_both_are_cas_and_the_issuer_signs_leaves_only(pki, now):
+    authority = load(pki, now)
     assert_is_ca(authority.root, None)
     assert_is_ca(authority.issuer.certificate, 0)
     authority.root.verify_directly_issued_by(authority.root)
@@ -120,7 +120,7 @@ def test_the_names_say_who_is_who(tmp_path, now):
 def test_daily_work_needs_no_root_key(tmp_path, now):
     made = create(tmp_path / "pki", "Example", now, secrets.token_bytes)
     (tmp_path / "pki" / "root.key").unlink()
-    loaded = load(tmp_path / "pki")
+    loaded = load(tmp_path / "pki", now)
     assert loaded.root == made.root
     assert loaded.issuer.id == made.issuer.id
     assert loaded.issuer.chain == (made.issuer.certificate,)
@@ -143,38 +143,38 @@ def two(tmp_path, now):
     return tmp_path / "a", tmp_path / "b"
 
 
-def test_an_issuer_of_another_root_is_refused(two):
+def test_an_issuer_of_another_root_is_refused(two, now):
     ours, theirs = two
     (theirs / "root.pem").replace(ours / "root.pem")
     with pytest.raises(UnusableAuthority, match="not signed by"):
-        load(ours)
+        load(ours, now)
 
 
-def test_a_key_of_another_issuer_is_refused(two):
+def test_a_key_of_another_issuer_is_refused(two, now):
     ours, theirs = two
     (theirs / "issuer.key").replace(ours / "issuer.key")
     with pytest.raises(UnusableAuthority, match="not the one of its certificate"):
-        load(ours)
+        load(ours, now)
 
 
-def test_a_key_that_others_may_read_is_refused(two):
+def test_a_key_that_others_may_read_is_refused(two, now):
     (two[0] / "issuer.key").chmod(0o644)
     with pytest.raises(UnusableKey, match="chmod"):
-        load(two[0])
+        load(two[0], now)
 
 
 @pytest.mark.parametrize("name", ["root.pem", "issuer.pem"])
-def test_a_file_that_is_no_certificate_is_named(name, two):
+def test_a_file_that_is_no_certificate_is_named(name, two, now):
     (two[0] / name).write_bytes(b"nothing")
     with pytest.raises(UnusableAuthority, match=name):
-        load(two[0])
+        load(two[0], now)
 
 
 @pytest.mark.parametrize("name", ["root.pem", "issuer.pem", "issuer.key"])
-def test_a_missing_file_is_an_oserror(name, two):
+def test_a_missing_file_is_an_oserror(name, two, now):
     (two[0] / name).unlink()
     with pytest.raises(FileNotFoundError, match=name):
-        load(two[0])
+        load(two[0], now)
 
 
 def test_a_leaf_is_no_issuer(issuer, request_for, now, ec_key):

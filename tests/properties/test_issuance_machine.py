@@ -11,9 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from acme_server.federation.audit import broken_link
 from challenges.base import Error, Fault
 from tests.acme_requests import Client, b64, csr, ec_key
+from tests.audit_chain import broken_link
 from tests.in_process import build
 
 KEY = ec_key()
@@ -38,6 +38,7 @@ class Issuance(RuleBasedStateMachine):
         self.ca = build(type(self).copies(), mail=None)
         self.client = Client(self.ca, KEY).register()
         self.orders = []
+        self.authorizations = set()
         self.seen = {}
         self.issued = {}
 
@@ -50,6 +51,34 @@ class Issuance(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES))
     def order(self, name):
         self.orders.append(self.client.order(name))
+
+    @rule(name=st.sampled_from(NAMES), proved=st.booleans())
+    def authorize_in_advance(self, name, proved):
+        reply = self.client.post("new-authz", {"identifier": {"type": "dns", "value": name}})
+        assert (reply.status, reply.json["status"] in {"pending", "valid"}) == (201, True)
+        if proved and reply.json["status"] == "pending":
+            self.ca.network.down = None
+            self.client.post(self.client.publish(reply.location)["url"], {})
+            # Unless an answer that came before has used up its tries.
+            if self.client.post(reply.location).json["status"] == "valid":
+                assert self.client.order(name).json["status"] == "ready"
+        self.authorizations.add(reply.location)
+
+    @rule(name=st.sampled_from(NAMES))
+    def a_wildcard_is_refused(self, name):
+        for resource, member in (("new-order", "identifiers"), ("new-authz", "identifier")):
+            identifier = {"type": "dns", "value": f"*.{name}"}
+            payload = {member: [identifier] if member == "identifiers" else identifier}
+            assert self.client.post(resource, payload).problem == "rejectedIdentifier"
+
+    @precondition(lambda self: self.authorizations)
+    @rule(index=st.integers(0, 20))
+    def give_up(self, index):
+        url = sorted(self.authorizations)[index % len(self.authorizations)]
+        was = self.client.post(url).json["status"]
+        reply = self.client.post(url, {"status": "deactivated"})
+        assert (reply.status == 200) == (was in {"pending", "valid"})
+        assert self.client.post(url).json["status"] == ("deactivated" if reply.status == 200 else was)
 
     @precondition(lambda self: self.orders)
     @rule(index=st.integers(0, 20), how=st.sampled_from(["right", "wrong", "down"]))
@@ -98,6 +127,7 @@ class Issuance(RuleBasedStateMachine):
             was = self.seen.get(order.location, "pending")
             assert shown["status"] == was or shown["status"] in ORDER_STEPS[was], (was, shown["status"])
             self.seen[order.location] = shown["status"]
+            assert ("error" in shown) == (shown["status"] == "invalid")
             if shown["status"] == "valid":
                 self.issued.setdefault(shown["certificate"], order.location)
                 assert self.issued[shown["certificate"]] == order.location

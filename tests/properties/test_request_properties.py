@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from urllib.parse import quote_plus
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +14,10 @@ from acme_server.errors import Malformed
 from acme_server.protocol.strict import from_base64url, json_object
 from tests.acme_requests import Client, b64, ec_key, flattened
 
-RESOURCES = ("new-account", "new-order", "revoke-cert", "account", "order", "finalize", "authorization", "challenge")
+RESOURCES = (
+    *("new-account", "new-order", "new-authz", "revoke-cert", "account", "order", "finalize", "authorization"),
+    "challenge",
+)
 MANY = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 text = st.text(st.characters(codec=None, exclude_categories=()), max_size=20)
@@ -38,6 +43,10 @@ keys = st.sampled_from(
         "value",
         "profile",
         "notBefore",
+        "notAfter",
+        "replaces",
+        "identifier",
+        "subdomainAuthAllowed",
         "contact",
         "termsOfServiceAgreed",
         "onlyReturnExisting",
@@ -170,24 +179,60 @@ def test_any_json_as_a_payload_is_answered_without_a_fault_of_ours(client, urls,
 
 identifier = st.fixed_dictionaries(
     {
-        "type": st.just("dns") | text,
+        "type": st.sampled_from(["dns", "jid", "ip"]) | text,
         "value": text | words | st.from_regex(r"[a-zA-Z0-9_.*-]{1,40}\.(org|co\.uk|xn--p1ai)", fullmatch=True),
     },
     optional={"ancestorDomain": words | text},
 )
+times = st.datetimes(datetime(2026, 5, 1), datetime(2026, 9, 1)).map("{:%Y-%m-%dT%H:%M:%SZ}".format)  # noqa: DTZ001
+names_of_certificates = st.tuples(st.binary(max_size=30), st.binary(max_size=30)).map(
+    lambda parts: ".".join(map(b64, parts))
+)
 
 
 @MANY
-@given(identifiers=st.lists(identifier, min_size=1, max_size=4))
-def test_any_names_are_taken_or_refused_and_what_is_taken_is_lower_case_ldh(client, identifiers):
-    payload = encoded({"identifiers": identifiers})
+@given(identifiers=st.lists(identifier, min_size=1, max_size=4), profile=st.sampled_from(["xmpp", "xmpp-user", "tls"]))
+def test_any_names_are_taken_or_refused_and_what_is_taken_is_lower_case_ldh(client, identifiers, profile):
+    payload = encoded({"identifiers": identifiers, "profile": profile})
     reply = client.deliver("new-order", flattened(client.key, client.header("new-order"), payload))
     if reply.status == 201:
         for part in reply.json["identifiers"]:
             assert part["value"].isascii()
             assert set(part["value"]) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
     else:
+        assert reply.problem in {"rejectedIdentifier", "unsupportedIdentifier", "malformed", "invalidProfile"}
+
+
+@MANY
+@given(identifier=identifier | values, flag=values)
+def test_any_identifier_is_authorized_in_advance_or_refused(client, identifier, flag):
+    payload = encoded({"identifier": identifier, "subdomainAuthAllowed": flag})
+    reply = client.deliver("new-authz", flattened(client.key, client.header("new-authz"), payload))
+    if reply.status == 201:
+        assert set(reply.json["identifier"]["value"]) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
+        assert reply.json.get("subdomainAuthAllowed", False) is flag
+    else:
         assert reply.problem in {"rejectedIdentifier", "unsupportedIdentifier", "malformed"}
+
+
+@MANY
+@given(before=values | times, after=values | times, replaces=values)
+def test_any_validity_and_any_certificate_to_replace_is_taken_or_malformed(client, before, after, replaces):
+    members = {"notBefore": before, "notAfter": after, "replaces": replaces}
+    payload = encoded({"identifiers": [{"type": "dns", "value": "example.org"}]} | members)
+    reply = client.deliver("new-order", flattened(client.key, client.header("new-order"), payload))
+    if reply.status == 201:
+        told = {name: datetime.fromisoformat(value) for name, value in members.items() if value is not None}
+        assert {name: datetime.fromisoformat(reply.json[name]) for name in told} == told
+    else:
+        assert reply.problem == "malformed"
+
+
+@MANY
+@given(name=st.text(st.characters(codec="utf-8"), max_size=60).map(quote_plus) | names_of_certificates)
+def test_any_name_of_a_certificate_is_unknown_or_malformed(client, name):
+    reply = client.send("GET", f"{client.ca.url}/acme/renewal-info/{name}")
+    assert (reply.status, reply.problem) in {(400, "malformed"), (404, "malformed")}
 
 
 @MANY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 
 import pytest
@@ -10,12 +11,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from acme_server.issuance.serials import serial_text
-from tests.acme_requests import REMOVED, Client, b64, ec_key, flattened, jwk_of, octets_of, rsa_key, sign
+from tests.acme_requests import REMOVED, Client, b64, ec_key, ed25519_key, flattened, jwk_of, octets_of, rsa_key, sign
 
 P256_P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 KEY = ec_key()
 OTHER = ec_key()
 RSA = rsa_key()
+ED25519 = ed25519_key()
 
 
 @pytest.fixture
@@ -36,8 +38,8 @@ def refused(reply):
 
 @pytest.mark.parametrize(
     "key",
-    [ec_key(), ec_key(ec.SECP384R1()), ec_key(ec.SECP521R1()), RSA],
-    ids=["ES256", "ES384", "ES512", "RS256"],
+    [ec_key(), ec_key(ec.SECP384R1()), ec_key(ec.SECP521R1()), RSA, ED25519],
+    ids=["ES256", "ES384", "ES512", "RS256", "EdDSA"],
 )
 def test_6_2_each_algorithm_of_the_list_makes_an_account_and_signs_for_it(ca, key):
     client = Client(ca, key).register()
@@ -45,12 +47,28 @@ def test_6_2_each_algorithm_of_the_list_makes_an_account_and_signs_for_it(ca, ke
 
 
 @pytest.mark.parametrize(
-    "alg", ["none", "None", "NONE", "", "HS256", "RS256", "ES384", "PS256", "EdDSA", "es256", "ES256 "]
+    "alg",
+    [
+        "none",
+        "None",
+        "NONE",
+        "",
+        "HS256",
+        "HS384",
+        "HS512",
+        "RS256",
+        "ES384",
+        "ES256K",
+        "PS256",
+        "EdDSA",
+        "es256",
+        "ES256 ",
+    ],
 )
 def test_6_2_an_alg_that_is_not_the_keys_is_badSignatureAlgorithm_with_the_list(client, stranger, alg):
     for reply in (client.post(client.account, None, alg=alg), stranger.post("new-account", {}, alg=alg)):
         assert refused(reply) == (400, "badSignatureAlgorithm")
-        assert reply.json["algorithms"] == ["RS256", "ES256", "ES384", "ES512"]
+        assert reply.json["algorithms"] == ["RS256", "ES256", "ES384", "ES512", "EdDSA"]
 
 
 def test_6_2_alg_none_with_an_empty_signature_is_refused(client):
@@ -59,7 +77,7 @@ def test_6_2_alg_none_with_an_empty_signature_is_refused(client):
 
 
 @pytest.mark.parametrize("form", [Encoding.PEM, Encoding.DER])
-@pytest.mark.parametrize("key", [KEY, RSA], ids=["EC", "RSA"])
+@pytest.mark.parametrize("key", [KEY, RSA, ED25519], ids=["EC", "RSA", "OKP"])
 def test_6_2_a_mac_over_the_public_key_is_refused(ca, key, form):
     client = Client(ca, key).register()
     secret = key.public_key().public_bytes(form, PublicFormat.SubjectPublicKeyInfo)
@@ -68,7 +86,15 @@ def test_6_2_a_mac_over_the_public_key_is_refused(ca, key, form):
     assert refused(client.deliver(client.account, body)) == (400, "badSignatureAlgorithm")
 
 
-@pytest.mark.parametrize(("key", "alg"), [(RSA, "ES256"), (KEY, "RS256"), (ec_key(ec.SECP384R1()), "ES256")])
+@pytest.mark.parametrize(
+    ("key", "alg"),
+    [
+        (RSA, "ES256"),
+        (KEY, "RS256"),
+        (ec_key(ec.SECP384R1()), "ES256"),
+        *((ED25519, alg) for alg in ("ES256", "RS256", "Ed25519", "eddsa", "none")),
+    ],
+)
 def test_6_2_RS_and_ES_are_not_confused(ca, key, alg):
     client = Client(ca, key).register()
     assert refused(client.post(client.account, None, alg=alg)) == (400, "badSignatureAlgorithm")
@@ -94,6 +120,33 @@ def test_6_2_a_changed_payload_or_signature_is_unauthorized_and_changes_nothing(
     body = flattened(KEY, client.header(client.account), {"contact": ["mailto:a@example.org"]})
     assert refused(client.deliver(client.account, tamper(body))) == (403, "unauthorized")
     assert "contact" not in client.post(client.account).json
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda signature: bytes(64),
+        lambda signature: b"",
+        lambda signature: signature[:63],
+        lambda signature: signature + b"\0",
+        lambda signature: (
+            signature[:32] + (int.from_bytes(signature[32:], "little") + ED25519_L).to_bytes(32, "little")
+        ),
+    ],
+    ids=["zero", "empty", "short", "long", "S + L"],
+)
+def test_6_2_an_EdDSA_signature_that_is_not_the_one_encoding_of_it_is_unauthorized(ca, tamper):
+    client = Client(ca, ED25519).register()
+    body = flattened(ED25519, client.header(client.account), None)
+    signature = base64.urlsafe_b64decode(body["signature"] + "==")
+    assert refused(client.deliver(client.account, body | {"signature": b64(tamper(signature))})) == (
+        403,
+        "unauthorized",
+    )
+
+
+ED25519_L = 2**252 + 27742317777372353535851937790883648493
+"""The order of its group (RFC 8032 §5.1)."""
 
 
 def test_6_2_an_ecdsa_signature_in_DER_is_unauthorized(client):

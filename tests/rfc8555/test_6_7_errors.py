@@ -21,6 +21,8 @@ KINDS = {
     *("badSignatureAlgorithm", "caa", "compound", "connection", "dns", "externalAccountRequired"),
     *("incorrectResponse", "invalidContact", "malformed", "orderNotReady", "rateLimited", "rejectedIdentifier"),
     *("serverInternal", "tls", "unauthorized", "unsupportedContact", "unsupportedIdentifier", "userActionRequired"),
+    # RFC 9773 §7.4
+    "alreadyReplaced",
     # draft-ietf-acme-profiles §6
     "invalidProfile",
 }
@@ -41,7 +43,7 @@ def test_6_7_each_error_has_a_registered_type_and_a_status_of_its_kind(problem):
 
 
 def test_6_7_every_reply_links_the_directory(ca, client):
-    replies = [client.post(client.account), client.post("order/x"), client.send("GET", f"{ca.url}/directory")]
+    replies = [client.post(client.account), client.post("order/x"), client.post("new-nonce")]
     replies += [client.send("GET", "new-order"), client.send("GET", f"{ca.url}/nothing")]
     for reply in replies:
         assert f'<{ca.url}/directory>;rel="index"' in reply.headers.get_all("Link")

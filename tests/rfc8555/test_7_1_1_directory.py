@@ -16,15 +16,28 @@ def test_7_1_1_the_directory_names_every_resource_by_the_external_url(ca):
         "newNonce": f"{BASE}/new-nonce",
         "newAccount": f"{BASE}/new-account",
         "newOrder": f"{BASE}/new-order",
+        "newAuthz": f"{BASE}/new-authz",
         "revokeCert": f"{BASE}/revoke-cert",
+        "keyChange": f"{BASE}/key-change",
+        "renewalInfo": f"{BASE}/renewal-info",
     }
+
+
+def test_7_1_1_nothing_is_in_the_directory_that_is_not_there(ca):
+    """Who is led to a resource finds one: it wants a POST, or says that it is read in another way."""
+    document = Client(ca).send("GET", f"{ca.url}/directory").json
+    for name, url in document.items():
+        if name not in {"meta", "renewalInfo"}:  # that one is only where other URLs begin (RFC 9773 §4.1)
+            reply = Client(ca).send("POST", url, b"{}", "application/jose+json")
+            assert reply.status in {400, 405}, name
 
 
 def test_7_1_1_meta_says_profiles_and_subdomain_authorization_and_only_what_is_configured(ca, make_ca):
     meta = Client(ca).send("GET", f"{ca.url}/directory").json["meta"]
-    assert set(meta) == {"profiles", "subdomainAuthAllowed"}
+    dns = {"caaIdentities", "issuerDomainNames", "accountHashPrefix"}
+    assert set(meta) == {"profiles", "subdomainAuthAllowed", "externalAccountRequired", *dns}
     assert meta["subdomainAuthAllowed"] is True
-    assert set(meta["profiles"]) == {"xmpp", "xmpp-compat", "tls"}
+    assert set(meta["profiles"]) == {"xmpp", "xmpp-compat", "xmpp-user", "tls"}
     terms = {"terms_of_service": "https://ca.example/terms", "website": "https://ca.example/"}
     meta = Client(make_ca(acme=terms)).send("GET", f"{ca.url}/directory").json["meta"]
     assert (meta["termsOfService"], meta["website"]) == ("https://ca.example/terms", "https://ca.example/")

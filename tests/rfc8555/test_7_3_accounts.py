@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.acme_requests import Client, csr, ec_key
+from tests.in_process import HoldingPool
 
 TERMS = "https://ca.example/terms"
 
@@ -20,13 +21,18 @@ def test_7_3_a_new_account_is_201_with_its_url_and_what_was_asked_for(ca):
     reply = Client(ca).post("new-account", {"contact": ["mailto:admin@example.org"], "termsOfServiceAgreed": True})
     assert reply.status == 201
     assert reply.location.startswith(f"{ca.url}/acme/account/")
-    assert reply.json == {"status": "valid", "contact": ["mailto:admin@example.org"], "termsOfServiceAgreed": True}
+    assert reply.json == {
+        "status": "valid",
+        "orders": f"{reply.location}/orders",
+        "contact": ["mailto:admin@example.org"],
+        "termsOfServiceAgreed": True,
+    }
     assert ca.events() == ["account_created"]
 
 
 def test_7_3_members_that_a_client_must_not_set_are_ignored(ca):
     reply = Client(ca).post("new-account", {"status": "revoked", "orders": "http://x", "id": "1", "x": [{}]})
-    assert reply.json == {"status": "valid"}
+    assert reply.json == {"status": "valid", "orders": f"{reply.location}/orders"}
 
 
 def test_7_3_a_second_newAccount_with_the_key_is_200_and_changes_nothing(ca, client):
@@ -80,6 +86,15 @@ def test_7_3_a_payload_that_is_no_object_is_malformed(ca, payload):
         (["mailto:a"], "invalidContact"),
         (["mailto:a@example.org,b@example.org"], "invalidContact"),
         (["mailto:a@example.org?subject=x"], "invalidContact"),
+        (["mailto:a@example.org?to=b@example.org"], "invalidContact"),
+        (["mailto:?to=b@example.org"], "invalidContact"),
+        (["mailto:a?cc=b@example.org"], "invalidContact"),
+        (["mailto:a%2Cb@example.org"], "invalidContact"),
+        (["mailto:a%40example.org"], "invalidContact"),
+        (["mailto:a#b@example.org"], "invalidContact"),
+        (["mailto:a&b@example.org"], "invalidContact"),
+        (["mailto://a@example.org"], "invalidContact"),
+        (["mailto:<a@example.org>"], "invalidContact"),
         (["mailto:a@example.org\r\nBcc: b@example.org"], "invalidContact"),
         (["mailto:a@example.org\n"], "invalidContact"),
         (["mailto:a b@example.org"], "invalidContact"),
@@ -95,14 +110,47 @@ def test_7_3_contacts_are_mailto_urls_of_one_address_each(ca, client, contact, p
     assert client.post(client.account).json["contact"] == ["mailto:admin@example.org"]
 
 
+def test_7_3_a_contact_of_another_scheme_is_told_which_are_taken(client):
+    reply = client.post(client.account, {"contact": ["tel:+123"]})
+    assert (reply.status, reply.problem) == (400, "unsupportedContact")
+    assert "mailto:" in reply.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "address", ["a@example.org", "a.b+c_d-e@xn--bcher-kva.example", "o'neil@example.org", "A*$!~@b"]
+)
+@pytest.mark.parametrize("scheme", ["mailto", "MailTo"])
+def test_7_3_an_address_that_needs_no_encoding_in_a_url_is_taken_as_it_is(client, scheme, address):
+    contact = [f"{scheme}:{address}"]
+    assert client.post(client.account, {"contact": contact}).json["contact"] == contact
+
+
 def test_7_3_2_contacts_can_be_changed_and_taken_away(ca, client):
-    changed = client.post(client.account, {"contact": ["mailto:new@example.org"], "status": "valid"} | {})
-    assert changed.problem == "malformed"  # a status other than deactivated
     changed = client.post(client.account, {"contact": ["mailto:new@example.org"], "orders": "x"})
     assert changed.json["contact"] == ["mailto:new@example.org"]
     assert "contact" not in client.post(client.account, {"contact": []}).json
-    assert client.post(client.account).json == {"status": "valid", "termsOfServiceAgreed": True}
+    account = client.post(client.account).json
+    assert account == {"status": "valid", "orders": f"{client.account}/orders", "termsOfServiceAgreed": True}
     assert ca.events() == ["account_created", "account_updated", "account_updated"]
+
+
+@pytest.mark.parametrize("status", ["valid", "revoked"])
+def test_7_3_2_members_that_an_update_cannot_change_are_ignored(client, status):
+    """certbot sends the whole account object back, its status with it."""
+    ignored = {"status": status, "orders": "https://x", "termsOfServiceAgreed": False, "initialIp": "::1", "x": [{}]}
+    changed = client.post(client.account, {"contact": ["mailto:new@example.org"]} | ignored)
+    assert (changed.status, changed.json["contact"]) == (200, ["mailto:new@example.org"])
+    after = client.post(client.account).json
+    assert (after["status"], after["termsOfServiceAgreed"]) == ("valid", True)
+    assert after["orders"] == f"{client.account}/orders"
+
+
+def test_7_3_2_an_update_that_was_not_taken_changes_nothing(ca, client):
+    before = client.post(client.account).json
+    refused = client.post(client.account, {"contact": ["mailto:new@example.org", "tel:+1"]})
+    assert refused.problem == "unsupportedContact"
+    assert client.post(client.account).json == before
+    assert ca.events() == ["account_created"]
 
 
 def test_7_3_2_an_update_of_nothing_changes_nothing(ca, client):
@@ -119,10 +167,26 @@ def test_7_3_3_without_agreement_to_the_terms_there_is_no_account_and_the_reply_
     assert client.post("new-account", {"termsOfServiceAgreed": True}).status == 201
 
 
-@pytest.mark.parametrize("status", ["valid", "revoked", "", None, 1, ["deactivated"], {}])
+@pytest.mark.parametrize("status", ["", "deactivate", "Deactivated", "pending", None, 1, ["deactivated"], {}])
 def test_7_3_6_no_other_status_can_be_set(client, status):
     assert client.post(client.account, {"status": status}).problem == "malformed"
     assert client.post(client.account).json["status"] == "valid"
+
+
+def test_7_3_6_a_deactivation_ends_the_issuance_that_was_under_way(make_ca):
+    pool = HoldingPool()
+    ca = make_ca(parts={"pool": lambda _: pool})
+    client = Client(ca).register()
+    order = client.order("example.org")
+    client.post(client.publish(order.json["authorizations"][0])["url"], {})
+    pool.let_go()
+    assert client.finalize(order).json["status"] == "processing"
+    assert client.post(client.account, {"status": "deactivated"}).status == 200
+    pool.let_go()
+    ca.work_off()
+    pool.let_go()
+    assert ca.rows("SELECT count(*) FROM certificates") == [(0,)]
+    assert ca.events()[-1] == "order_failed"
 
 
 def test_7_3_6_a_deactivated_account_is_told_401_unauthorized_whatever_it_asks(ca, client):

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from acme_server.issuance import authority, der
 from acme_server.issuance.serials import serial_text
 from tests.acme_requests import Client, b64, ec_key
+from tests.in_process import NOW
+from tests.open_challenge import opened
 
 NAMES = ("example.org", "www.example.org")
 
@@ -39,7 +41,7 @@ def certificate(leaf, **members):
 def listed(ca):
     """The serials of the published CRL, with their reasons."""
     ca.work_off()
-    issuer = authority.load(ca.config.path("ca")).issuer
+    issuer = authority.load(ca.config.path("ca"), NOW).issuer
     reply = Client(ca).send("GET", f"{ca.url}/pki/{issuer.id}.crl")
     assert (reply.status, reply.headers["Content-Type"]) == (200, "application/pkix-crl")
     crl = x509.load_der_x509_crl(reply.content)
@@ -79,6 +81,21 @@ def test_7_6_an_account_that_has_proved_some_of_its_names_does_not(ca, leaf):
     assert other.post("revoke-cert", certificate(leaf)).problem == "unauthorized"
     other.order(*NAMES)  # asked for is not proved
     assert other.post("revoke-cert", certificate(leaf)).problem == "unauthorized"
+
+
+def test_7_6_whoever_has_proved_a_domain_with_its_subdomains_has_not_proved_its_wildcard(make_ca):
+    ca = make_ca(acme={"wildcards": True}, parts={"challenges": opened()})
+    owner, other = Client(ca).register(), Client(ca).register()
+    orders = [
+        owner.order("*.example.org"),
+        other.order({"type": "dns", "value": "a.example.org", "ancestorDomain": "example.org"}),
+    ]
+    for client, order in zip((owner, other), orders, strict=True):
+        challenge = client.challenge(order.json["authorizations"][0], "open-01")
+        assert client.post(challenge["url"], {}).json["status"] == "valid"
+    leaf = owner.post(owner.finalize(orders[0]).json["certificate"]).leaf
+    assert other.post("revoke-cert", certificate(leaf)).problem == "unauthorized"
+    assert owner.post("revoke-cert", certificate(leaf)).status == 200
 
 
 @pytest.mark.parametrize("end", ["expired", "deactivated"])
@@ -160,7 +177,7 @@ def look_alike(leaf, signer):
 
 def test_7_6_a_certificate_of_somebody_else_or_a_look_alike_is_not_found(ca, client, leaf, key):
     fake = look_alike(leaf, key)
-    issuer = authority.load(ca.config.path("ca")).issuer.certificate
+    issuer = authority.load(ca.config.path("ca"), NOW).issuer.certificate
     for der_ in (fake, issuer, x509.load_pem_x509_certificate(ca.config.path("ca/root.pem").read_bytes())):
         for asker in (client, Client(ca, key)):
             reply = asker.post("revoke-cert", certificate(der_))
@@ -238,7 +255,7 @@ def test_7_6_the_revocation_its_audit_record_its_notice_and_the_job_are_one_tran
 
 def test_5280_5_the_crl_is_made_anew_each_day_with_a_higher_number_and_may_be_cached(ca, client, leaf):
     client.post("revoke-cert", certificate(leaf))
-    issuer = authority.load(ca.config.path("ca")).issuer
+    issuer = authority.load(ca.config.path("ca"), NOW).issuer
     numbers, replies = [], []
     for _ in range(3):
         listed(ca)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from ipaddress import ip_network
 
 import pytest
 
 from acme_server.web import asgi
-from acme_server.web.asgi import BODY_LIMIT, Adapter
+from acme_server.web.asgi import BODY_LIMIT, Adapter, client_address, hosts_of
 from tests.acme_requests import Client, flattened
 
 
@@ -41,19 +42,22 @@ def wsgi():
 @pytest.fixture
 def adapter(wsgi):
     closed = threading.Event()
-    made = Adapter(wsgi, closed.set)
+    made = Adapter(wsgi, closed.set, hosts=hosts_of("https://ca.example"))
     made.was_closed = closed
     yield made
     made._threads.shutdown()
 
 
-def scope(method="POST", path="/acme/new-order", query=b"", headers=()):
+HOST = (b"host", b"ca.example")
+
+
+def scope(method="POST", path="/acme/new-order", query=b"", headers=(), host=(HOST,)):
     return {
         "type": "http",
         "method": method,
         "path": path,
         "query_string": query,
-        "headers": list(headers),
+        "headers": [*host, *headers],
         "client": ("192.0.2.1", 1),
     }
 
@@ -211,7 +215,6 @@ def test_no_body_is_read_but_of_a_POST(adapter, wsgi, method):
 
 def test_the_host_and_the_lengths_that_the_client_claims_are_not_handed_on(adapter, wsgi):
     headers = [
-        (b"host", b"evil.example"),
         (b"content-length", b"99"),
         (b"transfer-encoding", b"chunked"),
         (b"content-type", b"application/jose+json"),
@@ -243,15 +246,115 @@ def test_other_kinds_of_connections_are_not_answered(adapter):
 
 
 def test_a_whole_acme_request_goes_through(ca):
-    adapter = Adapter(ca.application.flask, lambda: None)
+    adapter = Adapter(ca.application.flask, lambda: None, hosts=hosts_of(ca.url))
     client = Client(ca)
     request = json.dumps(flattened(client.key, client.header("new-account"), {})).encode()
     what = scope(path="/acme/new-account", headers=[(b"content-type", b"application/jose+json")])
     start, content = call(adapter, what, body(request))
     headers = dict(start["headers"])
-    assert (start["status"], json.loads(content["body"])) == (201, {"status": "valid"})
+    assert (start["status"], json.loads(content["body"])["status"]) == (201, "valid")
     assert headers[b"location"].startswith(b"https://ca.example/acme/account/")
     assert headers[b"replay-nonce"]
     start, content = call(adapter, scope("HEAD", "/acme/new-nonce"))
     assert (start["status"], content["body"]) == (200, b"")
     adapter._threads.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("urls", "hosts"),
+    [
+        (["https://CA.example"], {b"ca.example", b"ca.example:443"}),
+        (["https://ca.example:443"], {b"ca.example", b"ca.example:443"}),
+        (["https://ca.example:8443"], {b"ca.example:8443"}),
+        (["https://[2001:DB8::1]"], {b"[2001:db8::1]", b"[2001:db8::1]:443"}),
+        (["https://[::1]:443"], {b"[::1]", b"[::1]:443"}),
+        (
+            ["https://ca.example", "http://pki.example/ca"],
+            {b"ca.example", b"ca.example:443", b"pki.example", b"pki.example:80"},
+        ),
+    ],
+)
+def test_the_hosts_are_those_of_the_configured_urls_with_and_without_the_default_port(urls, hosts):
+    assert hosts_of(*urls) == hosts
+
+
+@pytest.mark.parametrize("host", [b"ca.example", b"CA.Example", b"ca.example:443"])
+def test_a_request_for_our_host_is_answered(adapter, host):
+    start, _ = call(adapter, scope(host=[(b"host", host)]), body(b"x"))
+    assert start["status"] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [b"evil.example", b"ca.example.evil.example", b"ca.example:8443", b"ca.example.", b"xca.example", b"\xff", b" "],
+)
+def test_a_request_for_another_host_is_421_and_nothing_of_it_is_read(adapter, wsgi, host):
+    start, content = call(adapter, scope(host=[(b"host", host)]), hang=True)
+    document = json.loads(content["body"])
+    assert (start["status"], document["type"]) == (421, "urn:ietf:params:acme:error:malformed")
+    assert b"evil" not in content["body"]
+    assert wsgi.environs == []
+
+
+@pytest.mark.parametrize("hosts", [[], [b""], [b"ca.example", b"ca.example"], [b"ca.example", b"evil.example"]])
+def test_a_request_without_a_host_or_with_two_is_400(adapter, wsgi, hosts):
+    start, content = call(adapter, scope(host=[(b"host", host) for host in hosts]), hang=True)
+    assert (start["status"], json.loads(content["body"])["status"]) == (400, 400)
+    assert wsgi.environs == []
+
+
+def test_every_answer_may_be_read_by_any_web_page_and_none_takes_credentials(adapter, monkeypatch):
+    monkeypatch.setattr(asgi, "BODY_DEADLINE", 0.02)
+    answers = [
+        call(adapter, scope(), body(b"x")),
+        call(adapter, scope("GET")),
+        call(adapter, scope(), body(b"x" * BODY_LIMIT, True), body(b"x", True)),
+        call(adapter, scope(), hang=True),
+        call(adapter, scope(host=[(b"host", b"evil.example")])),
+    ]
+    for start, _ in answers:
+        headers = dict(start["headers"])
+        assert headers[b"access-control-allow-origin"] == b"*"
+        assert headers[b"access-control-expose-headers"] == b"Link, Location, Replay-Nonce, Retry-After"
+        assert b"access-control-allow-credentials" not in headers
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        # Only a proxy's word is believed,
+        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),
+        ("192.0.2.1", "", "192.0.2.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
+        ("10.0.0.1", " 2001:db8::7 ", "2001:db8::7"),
+        # from right to left, as far as there are proxies.
+        ("10.0.0.1", "192.0.2.66, 198.51.100.7", "198.51.100.7"),
+        ("10.0.0.1", "192.0.2.66,198.51.100.7,10.0.0.2", "198.51.100.7"),
+        ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        ("fd00::1", "198.51.100.7", "198.51.100.7"),
+        # Addresses as sockets and proxies write them.
+        ("::ffff:10.0.0.1", "198.51.100.7", "198.51.100.7"),
+        ("10.0.0.1", "::ffff:198.51.100.7", "198.51.100.7"),
+        ("10.0.0.1", "198.51.100.7:1234", "198.51.100.7"),
+        ("10.0.0.1", "[2001:db8::7]:1234, 10.0.0.2:80", "2001:db8::7"),
+        ("10.0.0.1", "[2001:db8::7]", "2001:db8::7"),
+        # What is no address ends it.
+        ("10.0.0.1", "198.51.100.7, unknown", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.7, unknown, 10.0.0.2", "10.0.0.2"),
+        ("10.0.0.1", "198.51.100.7,", "10.0.0.1"),
+        ("", "198.51.100.7", ""),
+    ],
+)
+def test_the_client_is_the_last_one_in_front_of_our_own_proxies(peer, forwarded, address):
+    proxies = (ip_network("10.0.0.0/8"), ip_network("fd00::/64"))
+    assert client_address(peer, forwarded, proxies) == address
+
+
+def test_the_application_is_told_the_address_that_the_proxies_tell(wsgi):
+    headers = [(b"x-forwarded-for", b"203.0.113.5"), (b"x-forwarded-for", b"198.51.100.7, 192.0.2.1")]
+    for proxies, address in (((), "192.0.2.1"), ((ip_network("192.0.2.0/24"),), "198.51.100.7")):
+        adapter = Adapter(wsgi, lambda: None, hosts=hosts_of("https://ca.example"), proxies=proxies)
+        call(adapter, scope(headers=headers), body(b"x"))
+        assert wsgi.environs[-1]["REMOTE_ADDR"] == address
+        adapter._threads.shutdown()

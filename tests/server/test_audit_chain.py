@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from acme_server.federation.audit import broken_link
 from tests.acme_requests import Client, b64
+from tests.audit_chain import broken_link
 
 
 @pytest.fixture

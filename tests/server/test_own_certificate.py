@@ -9,17 +9,17 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from acme_server.federation.audit import broken_link
 from acme_server.issuance import authority
 from acme_server.issuance.own import OwnCertificate
 from acme_server.issuance.profiles import PROFILES
 from acme_server.issuance.signers import load_key, write_key
+from tests.audit_chain import broken_link
 from tests.in_process import NOW
 
 
 @pytest.fixture
 def own(ca):
-    issuer = authority.load(ca.config.path("ca")).issuer
+    issuer = authority.load(ca.config.path("ca"), NOW).issuer
     return OwnCertificate(ca.store, issuer, PROFILES["tls"], "https://ca.example/pki", secrets.token_bytes)
 
 

@@ -15,7 +15,7 @@ from acme_server.states import Event
 from challenges.http_01 import Http01
 from tests.acme_requests import Client, b64, flattened
 from tests.foreign_signer import Signer
-from tests.in_process import HoldingPool
+from tests.in_process import NOW, HoldingPool
 
 
 @pytest.fixture
@@ -101,12 +101,12 @@ def test_a_deactivation_that_races_with_a_validation_is_told_to_read_again(make_
 
 @pytest.fixture
 def signer(ca_folder):
-    return Signer(authority.load(ca_folder / "ca").issuer.signer)
+    return Signer(authority.load(ca_folder / "ca", NOW).issuer.signer)
 
 
 @pytest.fixture
 def signing_ca(make_ca, ca_folder, signer):
-    certificate = authority.load(ca_folder / "ca").issuer.certificate
+    certificate = authority.load(ca_folder / "ca", NOW).issuer.certificate
     return make_ca(parts={"issuer": authority.make_issuer(certificate, signer)})
 
 
@@ -172,9 +172,9 @@ def test_an_authorization_that_is_lost_while_finalize_reads_the_csr_ends_it_as_o
     order = client.ready("example.org")
     lease = ca.application.workers.lease
 
-    def meanwhile(kind, ref):
+    def meanwhile(kind, ref, account_id):
         ca.change(f"UPDATE authorizations SET {change}")
-        return lease(kind, ref)
+        return lease(kind, ref, account_id)
 
     ca.application.workers.lease = meanwhile
     assert client.finalize(order).problem == "orderNotReady"

@@ -24,6 +24,7 @@ from acme_server.issuance.profiles import PROFILES
 from acme_server.model import JobKind
 from acme_server.store import StoreUnavailable
 from acme_server.validation.queue import LEASE
+from challenges.base import Identifier
 from tests.acme_requests import Client
 from tests.foreign_signer import Signer
 from tests.in_process import NOW, HoldingPool
@@ -35,12 +36,12 @@ class PowerCut(BaseException):
 
 @pytest.fixture
 def signer(ca_folder):
-    return Signer(authority.load(ca_folder / "ca").issuer.signer)
+    return Signer(authority.load(ca_folder / "ca", NOW).issuer.signer)
 
 
 @pytest.fixture
 def parts(ca_folder, signer):
-    issuer = authority.load(ca_folder / "ca").issuer
+    issuer = authority.load(ca_folder / "ca", NOW).issuer
     return {"issuer": authority.make_issuer(issuer.certificate, signer)}
 
 
@@ -262,9 +263,8 @@ def test_a_job_of_an_order_that_is_done_does_nothing(ca, client, order, signer):
 
 def test_a_ticket_is_redeemed_once(parts, signer):
     """Even by a caller that tries: the second signature does not happen."""
-    request = Request(
-        PROFILES["tls"], ("example.org",), ec.generate_private_key(ec.SECP256R1()).public_key(), "https://x"
-    )
+    names = (Identifier("dns", "example.org"),)
+    request = Request(PROFILES["tls"], names, ec.generate_private_key(ec.SECP256R1()).public_key(), "https://x")
     ticket = prepare(request, parts["issuer"], NOW, new_serial(lambda count: b"\1" * count))
     issue(ticket, parts["issuer"])
     with pytest.raises(TicketSpent):
@@ -291,8 +291,10 @@ def test_the_database_itself_refuses_an_issued_certificate_without_bytes_and_an_
         "UPDATE certificates SET status = 'reserved'",
         "UPDATE certificates SET status = 'orphan', der = NULL",
         "UPDATE orders SET error = '{}'",
-        "INSERT INTO orders SELECT 'x', account_id, profile, expires, created_at, NULL, NULL, NULL, certificate FROM orders",
+        "INSERT INTO orders SELECT 'x', account_id, profile, expires, created_at, NULL, NULL, NULL, certificate, NULL, NULL, NULL FROM orders",
     ):
         with contextlib.suppress(StoreUnavailable), pytest.raises(sqlite3.IntegrityError):
             ca.change(statement)
-    assert json.loads(ca.rows("SELECT names FROM certificates")[0][0]) == ["example.org"]
+    assert json.loads(ca.rows("SELECT identifiers FROM certificates")[0][0]) == [
+        {"type": "dns", "value": "example.org"}
+    ]

@@ -14,12 +14,14 @@ from acme_server.config import (
     Config,
     ConfigError,
     MailSettings,
+    Names,
     ProfileSettings,
     Tls,
     Validation,
     host_port,
     load,
 )
+from acme_server.limit_settings import LimitSettings
 
 LEAST = 'name = "CA"\nexternal_url = "https://ca.example"\nlisten = "127.0.0.1:443"\n'
 ALL = """
@@ -30,6 +32,7 @@ pki_url = "http://pki.example/ca"
 database = "db/x.db"
 authority = "pki"
 processes = 2
+lint_every_certificate = true
 [tls]
 certificate = "c.pem"
 key = "k.pem"
@@ -40,17 +43,34 @@ default_profile = "tls"
 order_lifetime = 3600
 authorization_reuse = 0
 mail_authorization_reuse = 1
+external_account_required = true
+wildcards = true
+caa_identities = ["ca.example", "ica.example"]
 [mail]
 from = "acme@ca.example"
 smarthost = "mail.example:587"
 starttls = true
 envelope_from = "bounce@ca.example"
 report_to = "abuse@ca.example"
+[names]
+refused = ["refused.example", "alt"]
+high_value = []
 [validation]
 nameservers = ["127.0.0.1:53", "[::1]:5353"]
 http_port = 8080
+tls_alpn_port = 8443
 exempt = ["127.0.0.0/8", "::1/128"]
 threads = 3
+[limits]
+new_accounts_per_address = "1/1h"
+new_orders_per_account = "2/1h"
+failed_validations_per_name = "3/1h"
+certificates_per_domain = "none"
+certificates_per_names = "4/1h"
+changes_per_account = "5/1h"
+refusals_per_address = "6/1h"
+help = "https://ca.example/limits"
+proxies = ["10.0.0.0/8", "fd00::1"]
 [profiles.xmpp]
 lifetime_days = 30
 [profiles.tls]
@@ -91,6 +111,9 @@ def test_every_key_is_read(read):
         order_lifetime=3600,
         authorization_reuse=0,
         mail_authorization_reuse=1,
+        external_account_required=True,
+        wildcards=True,
+        caa_identities=("ca.example", "ica.example"),
     )
     assert config.mail == MailSettings(
         sender="acme@ca.example",
@@ -99,12 +122,22 @@ def test_every_key_is_read(read):
         envelope_from="bounce@ca.example",
         report_to="abuse@ca.example",
     )
+    assert config.names == Names(refused=("refused.example", "alt"), high_value=())
     assert config.validation.exempt_networks() == {ip_network("127.0.0.0/8"), ip_network("::1/128")}
-    assert (config.validation.http_port, config.validation.threads) == (8080, 3)
+    assert config.lint_every_certificate
+    assert config.issuer_domain_names == ("ca.example", "ica.example")
+    assert (config.validation.http_port, config.validation.tls_alpn_port, config.validation.threads) == (8080, 8443, 3)
+    rates = config.limits.rates().values()
+    assert [rate and (rate.count, rate.period) for rate in rates] == [
+        *((1, 3600), (2, 3600), (3, 3600), None, (4, 3600), (5, 3600), (6, 3600))
+    ]
+    assert config.limits.help == "https://ca.example/limits"
+    assert config.limits.networks() == (ip_network("10.0.0.0/8"), ip_network("fd00::1/128"))
     assert config.profiles == {"xmpp": ProfileSettings(lifetime_days=30), "tls": ProfileSettings(lifetime_days=90)}
     assert {name: profile.lifetime.days for name, profile in profiles_of(config).items()} == {
         "xmpp": 30,
         "xmpp-compat": 45,
+        "xmpp-user": 45,
         "tls": 90,
     }
 
@@ -118,7 +151,9 @@ def test_ALL_above_holds_every_key_there_is(read):
         (config.tls, Tls()),
         (config.acme, Acme()),
         (config.mail, MailSettings(sender="", smarthost="")),
+        (config.names, Names()),
         (config.validation, Validation()),
+        (config.limits, LimitSettings()),
     ]:
         for field in msgspec.structs.fields(section):
             if field.name != "directory":
@@ -126,6 +161,20 @@ def test_ALL_above_holds_every_key_there_is(read):
 
 
 WRONG = [
+    ('[acme]\nterms_of_service = "data:text/plain,be%20kind"', "acme.terms_of_service"),
+    ('[acme]\nterms_of_service = "https:///terms"', "acme.terms_of_service"),
+    ('[acme]\nwebsite = "ca.example"', "acme.website"),
+    ('[acme]\ncaa_identities = ["CA.example"]', "acme.caa_identities"),
+    ('[acme]\ncaa_identities = ["xn--a.example"]', "acme.caa_identities"),
+    ('[acme]\ncaa_identities = ["ca"]', "acme.caa_identities"),
+    ('[acme]\nwebsite = "https://ca.example/<x>"', "acme.website"),
+    (f"[acme]\ncaa_identities = {[f'ca{n}.example' for n in range(11)]}", "acme.caa_identities"),
+    ('[limits]\nnew_orders_per_account = "300"', "limits.new_orders_per_account"),
+    ('[limits]\nnew_orders_per_account = "0/1h"', "limits.new_orders_per_account"),
+    ("[limits]\nnew_orders_per_account = 300", "limits.new_orders_per_account"),
+    ('[limits]\nnew_orders = "300/1h"', "new_orders"),
+    ('[limits]\nproxies = ["10.0.0.1/8"]', "limits.proxies"),
+    ('[limits]\nhelp = "limits.html"', "limits.help"),
     # (what is added or replaced, what the error must name)
     ("x = 1", "x"),
     ('directory = "/"', "directory"),
@@ -166,6 +215,11 @@ WRONG = [
     ("[validation]\nhttp_port = 65536", "validation.http_port"),
     ("[validation]\nthreads = 0", "validation.threads"),
     ("[validation]\nthreads = 257", "validation.threads"),
+    ('[names]\nrefused = "a.example"', "names.refused"),
+    ('[names]\nrefused = ["A.example"]', "names.refused"),
+    ('[names]\nrefused = ["a.example", "*.b.example"]', "names.refused"),
+    ('[names]\nhigh_value = ["b\u00fccher.example"]', "names.high_value"),
+    ('[names]\nhigh_value = ["a.example."]', "names.high_value"),
     ('[validation]\nnameservers = "127.0.0.1:53"', "validation.nameservers"),
     ('[validation]\nnameservers = ["127.0.0.1"]', "validation.nameservers[0]"),
     ('[validation]\nnameservers = ["127.0.0.1:53", "dns.example:53"]', "validation.nameservers[1]"),

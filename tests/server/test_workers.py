@@ -16,7 +16,7 @@ from acme_server.store import StoreUnavailable
 from acme_server.validation import queue
 from acme_server.validation.queue import Workers, is_gone, process_name
 from tests.acme_requests import Client
-from tests.in_process import Clock, InlinePool
+from tests.in_process import Clock, HoldingPool, InlinePool
 
 BOOT, OTHER_BOOT = bytes(32), b"\1" * 32
 
@@ -68,7 +68,7 @@ def stored(ca, ref="x"):
 
 
 def test_a_leased_job_is_done_before_run_returns(ca, workers, handler, clock):
-    job = workers.lease(JobKind.VALIDATE, "x")
+    job = workers.lease(JobKind.VALIDATE, "x", "a")
     assert job.owner == process_name(BOOT)
     assert job.lease_until == clock() + queue.LEASE
     workers.run(job, held=add(ca, job, clock()))
@@ -79,7 +79,7 @@ def test_a_leased_job_is_done_before_run_returns(ca, workers, handler, clock):
 def test_a_job_that_is_somebody_elses_is_left_alone(ca, workers, handler, clock):
     theirs = Job(JobKind.VALIDATE, "x", due=clock(), owner="0-1-2", lease_until=clock() + queue.LEASE)
     add(ca, theirs, clock())
-    job = workers.lease(JobKind.VALIDATE, "x")
+    job = workers.lease(JobKind.VALIDATE, "x", "a")
     workers.run(job, held=add(ca, job, clock()))
     workers.claim()
     assert handler.done == []
@@ -141,9 +141,9 @@ def test_while_all_threads_are_busy_a_job_is_left_to_whoever_is_free(ca, clock):
     go_on = threading.Event()
     handler = Handler(ca.store, lambda _: go_on.wait(5))
     workers = Workers(ca.store, clock, BOOT, 1, {JobKind.VALIDATE: handler}, ThreadPoolExecutor(1))
-    first = workers.lease(JobKind.VALIDATE, "first")
+    first = workers.lease(JobKind.VALIDATE, "first", "a")
     workers.run(first, held=add(ca, first, clock()))
-    second = workers.lease(JobKind.VALIDATE, "x")
+    second = workers.lease(JobKind.VALIDATE, "x", "a")
     assert second.owner is None
     workers.run(second, held=add(ca, second, clock()))
     workers.claim()
@@ -158,13 +158,13 @@ def test_the_poller_does_what_is_due_and_stop_gives_the_leases_back(ca, clock):
     handler = Handler(ca.store, lambda _: done.set())
     workers = Workers(ca.store, clock, BOOT, 2, {JobKind.VALIDATE: handler}, ThreadPoolExecutor(2))
     add(ca, Job(JobKind.VALIDATE, "x", due=clock()), clock())
-    held = workers.lease(JobKind.VALIDATE, "left")
+    held = workers.lease(JobKind.VALIDATE, "left", "a")
     add(ca, held, clock())
     workers.start()
     assert done.wait(5)
     workers.stop()
     assert stored(ca, "left").owner is None
-    assert workers.lease(JobKind.VALIDATE, "late").owner is None
+    assert workers.lease(JobKind.VALIDATE, "late", "a").owner is None
 
 
 def test_the_poller_outlives_a_store_that_is_unavailable_for_a_while(ca, clock):
@@ -224,9 +224,9 @@ def test_a_process_is_named_by_boot_pid_and_start_so_that_a_pid_used_again_is_an
 
 def test_a_validation_that_raises_ends_in_an_invalid_authorization_and_not_in_silence(make_ca):
     class Broken:
-        type, subdomains = "http-01", False
+        type, subdomains, wildcards, has_token = "http-01", False, False, True
 
-        def offer(self, identifier, ca):
+        def offer(self, identifier, ca, account_url):
             return {}
 
         def begin(self, task, payload, outbox, ca):
@@ -255,8 +255,6 @@ def test_a_validation_that_raises_ends_in_an_invalid_authorization_and_not_in_si
 def test_a_server_that_was_stopped_takes_up_its_work_when_it_starts_again(make_ca):
     from pathlib import Path
 
-    from tests.in_process import HoldingPool
-
     ca = make_ca(parts={"pool": lambda _: HoldingPool()})
     client = Client(ca).register()
     order = client.order("example.org")
@@ -274,37 +272,3 @@ def test_times_of_jobs_are_aware_and_keep_their_fractions(ca):
     now = datetime(2026, 6, 1, 12, 0, 0, 123456, UTC)
     add(ca, Job(JobKind.VALIDATE, "x", due=now, owner="o", lease_until=now + timedelta(microseconds=1)), now)
     assert (stored(ca).due, stored(ca).lease_until) == (now, now + timedelta(microseconds=1))
-
-
-def test_silent_hosts_hold_no_more_threads_than_leave_one_for_issuing(ca, clock):
-    heard, issued = threading.Event(), threading.Event()
-    silent = Handler(ca.store, lambda _: heard.wait(20))
-    issuing = Handler(ca.store, lambda _: issued.set())
-    handlers = {JobKind.VALIDATE: silent, JobKind.ISSUE: issuing}
-    workers = Workers(ca.store, clock, BOOT, 4, handlers, ThreadPoolExecutor(4))
-    try:
-        for number in range(10):
-            add(ca, Job(JobKind.VALIDATE, f"silent-{number}", due=clock()), clock())
-        workers.claim()
-        assert workers.lease(JobKind.VALIDATE, "one-more").owner is None
-        add(ca, Job(JobKind.ISSUE, "order", due=clock()), clock())
-        workers.claim()
-        assert issued.wait(10)
-        assert len(silent.done) == 2
-    finally:
-        heard.set()
-        workers.stop()
-
-
-def test_issuing_may_take_every_thread_that_is_free(ca, clock):
-    heard = threading.Event()
-    issuing = Handler(ca.store, lambda _: heard.wait(20))
-    workers = Workers(ca.store, clock, BOOT, 4, {JobKind.ISSUE: issuing}, ThreadPoolExecutor(4))
-    try:
-        for number in range(3):
-            add(ca, Job(JobKind.ISSUE, f"order-{number}", due=clock()), clock())
-        workers.claim()
-        assert workers.lease(JobKind.ISSUE, "a-fourth").owner is not None
-    finally:
-        heard.set()
-        workers.stop()

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 import acme_server
 from acme_server.cli import main
 from acme_server.config import load
-from acme_server.federation.audit import broken_link
 from acme_server.store.sqlite import SqliteStore
+from tests.audit_chain import broken_link
 
 URL = ["--name", 'The "CA" \\ of Bücher', "--external-url", "https://ca.example:8443"]
 

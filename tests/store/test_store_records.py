@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
-from acme_server.federation.audit import GENESIS, broken_link
+from acme_server.federation.audit import GENESIS
 from acme_server.model import Crl, Notice
 from challenges.base import Mail
+from tests.audit_chain import broken_link
 from tests.store_values import LATER, NOW
 
 

@@ -10,21 +10,26 @@ from dataclasses import dataclass, field
 
 import dns.message
 
-from challenges.base import Error, Fault
+from challenges.base import Error, Fault, TxtAnswer
 
 
 @dataclass
 class Names:
-    """A resolver with a table instead of DNS."""
+    """A resolver with tables instead of DNS."""
 
     table: dict[str, list[str]]
     asked: list[str] = field(default_factory=list)
+    records: dict[str, list[bytes]] = field(default_factory=dict)
 
     def addresses(self, name: str, deadline: float) -> list[str]:
         self.asked.append(name)
         if name not in self.table:
             raise Fault(Error("dns", f"{name} does not exist"), transient=False)
         return self.table[name]
+
+    def texts(self, name: str, deadline: float) -> TxtAnswer:
+        self.asked.append(name)
+        return TxtAnswer(name, tuple(self.records.get(name, ())), name)
 
 
 @dataclass

@@ -68,7 +68,18 @@ GOOD = {
     "head of nearly 16 kB": (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 16_000 + b"\r\n\r\nbody", b"body"),
     "gzip as it comes": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8bxx", b"\x1f\x8bxx"),
     "length that lies": (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nbody", b"body"),
-    "length that is none": (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nbody", b"body"),
+}
+# What http.client's reader of headers, made for mail, raises TypeError or ValueError for.
+GOOD |= {
+    f"a boundary of {parameter[:24]!r}": (
+        b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; " + parameter + b"\r\n\r\nbody",
+        b"body",
+    )
+    for parameter in (
+        b"boundary*=a; boundary*0=b",
+        b"boundary*" + b"9" * 5000 + b"=b",
+        b"boundary*=a\0b'en'%FF",
+    )
 }
 
 
@@ -119,7 +130,9 @@ BAD = {
         False,
     ),
     "negative chunk": ((CHUNKED + "-5\r\n" + "x" * 30_000).encode(), "incorrectResponse", False),
-    "chunk that is none": ((CHUNKED + "zz\r\nbody").encode(), "connection", True),
+    "chunk that is none": ((CHUNKED + "zz\r\nbody").encode(), "incorrectResponse", False),
+    "length that is none": (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nbody", "incorrectResponse", False),
+    "half a head": (b"HTTP/1.1 200 OK\r\nX: y\r\n", "connection", True),
 }
 
 

@@ -76,7 +76,7 @@ def test_rfc_1035_a_chain_of_cnames_is_followed_within_the_answer():
     assert look_up(reply) == ["2001:db8::1", "192.0.2.1"]
 
 
-@pytest.mark.parametrize(("length", "fits"), [(10, True), (11, False), (40, False)])
+@pytest.mark.parametrize(("length", "fits"), [(10, True), (11, False), (12, False)])
 def test_a_chain_has_at_most_ten_cnames(length, fits):
     def reply(query, _):
         names = [NAME, *[f"c{number}.example" for number in range(length)]]
@@ -89,6 +89,13 @@ def test_a_chain_has_at_most_ten_cnames(length, fits):
         transient, detail = fault(reply)
         assert not transient
         assert "10 CNAMEs" in detail
+
+
+def test_a_longer_one_is_not_read():
+    chain = [rrset(f"c{number}.example", "CNAME", f"c{number + 1}.example.") for number in range(13)]
+    transient, detail = fault(lambda query, _: [answer(query, *chain).to_wire()])
+    assert transient
+    assert "the answer has more than 12 CNAMEs" in detail
 
 
 def test_a_loop_of_cnames_is_no_chain():
