@@ -6,7 +6,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PACKAGES=(certbot lego lua-unbound openssl pebble prosody)
+PACKAGES=(
+  acme-tiny bind9-dnsutils bsdextrautils certbot curl dehydrated erlang-p1-acme lego lua-unbound openssl pebble prosody
+  uacme unbound
+)
+COMMANDS=(
+  acme-tiny certbot curl dehydrated escript hexdump lego nsupdate openssl pebble prosody uacme ualpn unbound unshare
+)
 CERTBOT=.peers/certbot
 POLICY=/usr/sbin/policy-rc.d
 
@@ -67,7 +73,7 @@ install_certbot() {
 if [ -r /etc/debian_version ] && [ "$(id -u)" = 0 ]; then
   install_packages
 else
-  for command in certbot lego openssl pebble prosody; do
+  for command in "${COMMANDS[@]}"; do
     command -v "$command" >/dev/null || say "no $command here: the tests that need it will be skipped"
   done
 fi

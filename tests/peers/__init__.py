@@ -15,12 +15,22 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 """The folder of the project."""
 
 COMMANDS = {
+    "acme-tiny": "acme-tiny",
     "certbot": "certbot",
     "certbot-pypi": ".peers/certbot/bin/certbot",
+    "curl": "curl",
+    "dehydrated": "dehydrated",
+    "hexdump": "hexdump",
     "lego": "lego",
+    "nsupdate": "nsupdate",
     "openssl": "openssl",
+    "p1-acme": "escript",
     "pebble": "pebble",
     "prosody": "prosody",
+    "uacme": "uacme",
+    "ualpn": "ualpn",
+    "unbound": "unbound",
+    "unshare": "unshare",
 }
 """What a peer is called here -> its command, or its path below ROOT where it is installed beside the packages."""
 
@@ -30,5 +40,6 @@ def find(name: str) -> Path | None:
     command = COMMANDS[name]
     if "/" in command:
         return ROOT / command if (ROOT / command).is_file() else None
-    path = shutil.which(command)
+    # Debian keeps daemons where the PATH of ordinary users does not lead.
+    path = shutil.which(command) or shutil.which(command, path="/usr/sbin")
     return Path(path) if path else None

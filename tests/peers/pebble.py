@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,14 +37,27 @@ class Pebble:
         """The body of a page of the management interface."""
         return fetch(self.management + path, self.tls.root)
 
-    def root(self) -> bytes:
-        """The root its certificates end in: PEM, new at every start."""
-        return self.get("/roots/0")
+    def root(self, number: int = 0) -> bytes:
+        """The root its certificates end in: PEM, new at every start. From 1 on: those of the alternate chains."""
+        return self.get(f"/roots/{number}")
 
 
 @contextlib.contextmanager
-def pebble(program: Path, folder: Path, *, http_port: int, nameserver: str) -> Iterator[Pebble]:
-    """Run one whose validation dials `http_port` and asks the name server at `nameserver` (address:port)."""
+def pebble(
+    program: Path,
+    folder: Path,
+    *,
+    http_port: int,
+    nameserver: str,
+    tls_alpn_port: int | None = None,
+    alternates: int = 0,
+    external_keys: Mapping[str, str] | None = None,
+) -> Iterator[Pebble]:
+    """Run one whose validation dials the two ports and asks the name server at `nameserver` (address:port).
+
+    It has as many more chains as `alternates` says. With external keys (key identifier -> base64url without padding),
+    every account needs one.
+    """
     tls = write_tls_files(folder, "localhost")
     port, management = free_port(), free_port()
     config = {
@@ -53,13 +66,15 @@ def pebble(program: Path, folder: Path, *, http_port: int, nameserver: str) -> I
         "certificate": str(tls.certificate),
         "privateKey": str(tls.key),
         "httpPort": http_port,
-        "tlsPort": free_port(),
+        "tlsPort": tls_alpn_port or free_port(),
         "ocspResponderURL": "",
-        "externalAccountBindingRequired": False,
+        "externalAccountBindingRequired": external_keys is not None,
+        "externalAccountMACKeys": dict(external_keys or {}),
     }
     path = folder / "pebble.json"
     path.write_text(json.dumps({"pebble": config}))
+    environment = STEADY | {"PEBBLE_ALTERNATE_ROOTS": str(alternates)}
     argv: list[str | Path] = [program, "-config", path, "-dnsserver", nameserver]
-    with ServerProcess(argv, log=folder / "pebble.log", environment=STEADY) as process:
+    with ServerProcess(argv, log=folder / "pebble.log", environment=environment) as process:
         process.wait_for_port(port).wait_for_port(management)
         yield Pebble(process, tls, f"https://localhost:{port}/dir", f"https://localhost:{management}")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,13 +23,23 @@ __all__ = ["ServerProcess", "free_port", "listening", "until"]
 
 PAUSE = 0.02
 """Seconds between two looks."""
+_ports: set[int] = set()
+_ports_lock = threading.Lock()
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listened on a moment ago, for programs that cannot be given port 0."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listened on a moment ago, for programs that cannot be given port 0.
+
+    No two calls give the same, and what the kernel hands out by itself begins above, at 32768: so nothing of ours takes
+    the port before the program does.
+    """
+    while True:
+        port = random.randrange(10_240, 32_768)
+        with _ports_lock, socket.socket() as probe, contextlib.suppress(OSError):
+            if port not in _ports:
+                probe.bind(("127.0.0.1", port))
+                _ports.add(port)
+                return port
 
 
 def listening(port: int) -> bool:

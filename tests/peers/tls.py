@@ -1,4 +1,4 @@
-"""A root and one server certificate from it, for peers that want TLS files of their own.
+"""A root and certificates from it, for peers that want TLS files of their own, and for chains to another root.
 
 It is for tests on loopback alone: the keys are written in the clear and live for a day. The peers' certificates are made
 here and not by our CA, so that a test of the CA never leans on the CA.
@@ -13,10 +13,10 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-__all__ = ["TlsFiles", "write_tls_files"]
+__all__ = ["TlsFiles", "cross_sign", "make_root", "write_tls_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,20 @@ def _authority_usage() -> x509.KeyUsage:
     )
 
 
+def make_root(name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A root of that name, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _builder(name, name, key.public_key())
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
+    builder = builder.add_extension(_authority_usage(), critical=True)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    return builder.sign(key, hashes.SHA256()), key
+
+
 def write_tls_files(folder: Path, *names: str) -> TlsFiles:
     """`root.pem`, `tls.pem` and `tls.key` in the folder: for these A-label names, and for 127.0.0.1."""
-    root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    root = (
-        _builder("Test peers", "Test peers", root_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_authority_usage(), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False)
-        .sign(root_key, hashes.SHA256())
-    )
+    root, root_key = make_root("Test peers")
+    key = ec.generate_private_key(ec.SECP256R1())
     san = [*(x509.DNSName(name) for name in names), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     leaf = (
         _builder(names[0], "Test peers", key.public_key())
@@ -80,3 +84,32 @@ def write_tls_files(folder: Path, *names: str) -> TlsFiles:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return files
+
+
+def cross_sign(
+    certificate: x509.Certificate,
+    above: x509.Certificate,
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
+    *,
+    end: datetime | None = None,
+    identifier: bytes | None = None,
+) -> x509.Certificate:
+    """The same name, key and extensions as `certificate` has, under another CA; `identifier`: its key identifier."""
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(certificate.subject)
+        .public_key(certificate.public_key())
+        .serial_number(x509.random_serial_number())
+        .issuer_name(above.subject)
+        .not_valid_before(certificate.not_valid_before_utc)
+        .not_valid_after(end or certificate.not_valid_after_utc)
+    )
+    for extension in certificate.extensions:
+        value = extension.value
+        if isinstance(value, x509.SubjectKeyIdentifier) and identifier is not None:
+            value = x509.SubjectKeyIdentifier(identifier)
+        if not isinstance(value, x509.AuthorityKeyIdentifier):
+            builder = builder.add_extension(value, critical=extension.critical)
+    of_above = above.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(of_above)
+    return builder.add_extension(authority, critical=False).sign(key, hashes.SHA256())

@@ -18,6 +18,20 @@ from tests.peers.process import ServerProcess, free_port
 
 __all__ = ["XmppIca", "command", "edit", "initialise", "serve", "xmpp_ica"]
 
+GENEROUS = dict.fromkeys(
+    (
+        "new_accounts_per_address",
+        "new_orders_per_account",
+        "failed_validations_per_name",
+        "certificates_per_domain",
+        "certificates_per_names",
+        "changes_per_account",
+        "refusals_per_address",
+    ),
+    "1000000/1h",
+)
+"""`[limits]` that nobody reaches: whoever tries a server does in a minute, from one address, what others do in years."""
+
 
 @dataclass(frozen=True, slots=True)
 class XmppIca:
@@ -71,7 +85,14 @@ def edit(path: Path, changes: Mapping[str, Any]) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def initialise(folder: Path, *, http_port: int = 80, nameserver: str | None = None, **changes: Any) -> str:
+def initialise(
+    folder: Path,
+    *,
+    http_port: int = 80,
+    tls_alpn_port: int | None = None,
+    nameserver: str | None = None,
+    **changes: Any,
+) -> str:
     """`xmpp-ica init`, then settings for a lab on loopback; `changes` are further keys of the file. Returns the URL."""
     port = free_port()
     url = f"https://localhost:{port}"
@@ -85,7 +106,9 @@ def initialise(folder: Path, *, http_port: int = 80, nameserver: str | None = No
     assert done.returncode == 0, done.stdout + done.stderr
     validation = {"http_port": http_port, "exempt": ["127.0.0.0/8"]}
     validation |= {"nameservers": [nameserver]} if nameserver else {}
-    edit(folder / "xmpp-ica.toml", {"listen": f"127.0.0.1:{port}", "validation": validation, **changes})
+    validation |= {"tls_alpn_port": tls_alpn_port} if tls_alpn_port else {}
+    lab = {"listen": f"127.0.0.1:{port}", "validation": validation, "limits": GENEROUS}
+    edit(folder / "xmpp-ica.toml", lab | changes)
     return url
 
 
@@ -99,7 +122,7 @@ def serve(folder: Path, url: str) -> Iterator[XmppIca]:
 
 
 @contextlib.contextmanager
-def xmpp_ica(folder: Path, *, http_port: int = 80, nameserver: str | None = None, **changes: Any) -> Iterator[XmppIca]:
+def xmpp_ica(folder: Path, **settings: Any) -> Iterator[XmppIca]:
     """Both of the above."""
-    with serve(folder, initialise(folder, http_port=http_port, nameserver=nameserver, **changes)) as server:
+    with serve(folder, initialise(folder, **settings)) as server:
         yield server
