@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-long lint bench clean
+.PHONY: help demo test test-long lint bench docs clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ bench: .venv/.dev ## issuances side by side with Pebble, and the server's start:
 	PYTHON=$(PYTHON) tests/install-peers.sh
 	$(BIN)/python -m bench.issuance
 	$(BIN)/python -m bench.start
+
+docs: .venv/.dev ## the reference pages that are made from tables
+	$(BIN)/python -m tests.conformance
 
 clean: ## what was made here
 	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests import peers
+from tests.conformance import Enforcement
 from tests.peers.dns import DnsServer
 from tests.peers.process import ServerProcess, free_port
 
@@ -25,6 +26,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("CI") == "true",
         help="a missing peer fails the test, and any skipped test fails the run (the default with CI=true)",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Enforcement(), "conformance")
 
 
 @pytest.fixture(scope="session")
