@@ -113,12 +113,12 @@ def create_app(config: Config, parts: Parts = Parts()) -> Application:
         usual=timedelta(seconds=config.acme.authorization_reuse),
         mail=timedelta(seconds=config.acme.mail_authorization_reuse),
     )
-    limits = Limiter(config.limits.rates(), suffixes.registrable, config.limits.help or config.acme.website)
+    limiter = Limiter(config.limits.rates(), suffixes.registrable, config.limits.help or config.acme.website)
     network = parts.network or _network(config)
     publisher = CrlPublisher(store, parts.clock, issuer)
     linter = ShapeLinter(StoredShapes(store, parts.clock), every=config.lint_every_certificate)
     handlers: Mapping[JobKind, Handler] = {
-        JobKind.VALIDATE: Validator(store, parts.clock, network, challenges, urls, reuse, limits),
+        JobKind.VALIDATE: Validator(store, parts.clock, network, challenges, urls, reuse, limiter),
         JobKind.ISSUE: Finalizer(store, parts.clock, parts.random, issuer, profiles, urls.pki, linter),
         JobKind.CRL: publisher,
         JobKind.MAIL: MailGateway(
@@ -129,7 +129,7 @@ def create_app(config: Config, parts: Parts = Parts()) -> Application:
             challenges=challenges,
             urls=urls,
             reuse=reuse,
-            limits=limits,
+            limiter=limiter,
         ),
     }
     threads = config.validation.threads
@@ -145,7 +145,7 @@ def create_app(config: Config, parts: Parts = Parts()) -> Application:
         profiles=profiles,
         rules=Rules(suffixes, parts.identifier_types, config.acme.wildcards, config.validation.exempt_networks()),
         names=NamePolicy(config.names.refused, config.names.high_value),
-        limits=limits,
+        limiter=limiter,
         urls=urls,
         work=workers,
         chains={issuer.id: _chains(issuer)},

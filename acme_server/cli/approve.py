@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from acme_server.cli.common import actor, config_option, json_option, read_config
+from acme_server.cli.common import actor, config_option, json_option, read_config, urls_of
 from acme_server.cli.database import opened
+from acme_server.cli.subjects import account_id_of
 from acme_server.config import Config
 from acme_server.domains import host_name
 from acme_server.errors import RejectedIdentifier
@@ -37,12 +38,12 @@ def approve(
     if listing == (account is not None) or (listing and name is not None):
         raise click.UsageError("give NAME and ACCOUNT, or --list")
     config = read_config(config_path)
-    urls = Urls(config.external_url, config.pki)
+    urls = urls_of(config)
     with opened(config) as store:
         if name is None or account is None:
             _list(store, urls, as_json)
             return
-        domain, account_id = _domain(name), _account_id(account, urls)
+        domain, account_id = _domain(name), account_id_of(account, urls)
         changed = _change(store, domain, account_id, withdraw=withdraw)
     state = "withdrawn" if withdraw else "approved"
     if as_json:
@@ -110,10 +111,3 @@ def _domain(name: str) -> str:
         return host_name(name)
     except RejectedIdentifier as problem:
         raise click.ClickException(problem.detail) from problem
-
-
-def _account_id(account: str, urls: Urls) -> str:
-    account_id = account.removeprefix(urls.account(""))
-    if "/" in account_id:
-        raise click.ClickException(f"{account} is not the URL of an account here: they begin with {urls.account('')}")
-    return account_id

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from acme_server.config import Config, ConfigError, load
+from acme_server.urls import Urls
 
-__all__ = ["actor", "config_option", "json_option", "read_config"]
+__all__ = ["actor", "config_option", "json_option", "read_config", "urls_of"]
 
 _LOGIN = Path("/proc/self/loginuid")
 _NOBODY = 2**32 - 1
@@ -32,6 +33,11 @@ def read_config(path: Path) -> Config:
         return load(path)
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
+
+
+def urls_of(config: Config) -> Urls:
+    """The server's URLs."""
+    return Urls(config.external_url, config.pki)
 
 
 def actor() -> str:

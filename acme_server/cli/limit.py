@@ -13,12 +13,13 @@ from typing import Any
 
 import click
 
-from acme_server.cli.common import actor, config_option, json_option, read_config
+from acme_server.cli.common import actor, config_option, json_option, read_config, urls_of
 from acme_server.cli.database import opened
 from acme_server.cli.subjects import account_of, name_to_pause, subject_of
 from acme_server.config import Config
 from acme_server.limits import EXEMPT, KEPT, PAUSED, SECOND, Entry, Limit, Rate, instant, used
 from acme_server.store import Transaction
+from acme_server.urls import Urls
 
 __all__ = ["limit"]
 
@@ -70,7 +71,7 @@ def exempt(config_path: Path, name: str, subject: tuple[str, ...]) -> None:
     """
     config = read_config(config_path)
     with opened(config) as store, store.write() as transaction:
-        chosen = subject_of(Limit(name), " ".join(subject), transaction)
+        chosen = subject_of(Limit(name), " ".join(subject), transaction, urls_of(config))
         entry = transaction.limits.get(name, chosen)
         if entry is not None and entry.exception is not None:
             raise click.ClickException(f"{chosen} is exempt from {name} already")
@@ -89,7 +90,7 @@ def reset(config_path: Path, name: str, subject: tuple[str, ...]) -> None:
 
     config = read_config(config_path)
     with opened(config) as store, store.write() as transaction:
-        chosen = subject_of(Limit(name), " ".join(subject), transaction)
+        chosen = subject_of(Limit(name), " ".join(subject), transaction, urls_of(config))
         if transaction.limits.get(name, chosen) is None:
             there = [entry.subject for entry in _entries(transaction) if entry.limit == name]
             raise click.ClickException(f"nothing is counted for {chosen} under {name}{_those(there)}")
@@ -108,8 +109,9 @@ def reset(config_path: Path, name: str, subject: tuple[str, ...]) -> None:
 @_account_option
 def pause(config_path: Path, subject: str | None, account: str | None) -> None:
     """Let nothing be ordered for the name SUBJECT and all names below it, or by an account, until `limit resume`."""
-    with opened(read_config(config_path)) as store, store.write() as transaction:
-        chosen = _paused(transaction, subject, account)
+    config = read_config(config_path)
+    with opened(config) as store, store.write() as transaction:
+        chosen = _paused(transaction, subject, account, urls_of(config))
         if transaction.limits.get(PAUSED, chosen) is not None:
             raise click.ClickException(f"{chosen} is paused already")
         transaction.limits.mark(PAUSED, chosen, PAUSED)
@@ -123,8 +125,9 @@ def pause(config_path: Path, subject: str | None, account: str | None) -> None:
 @_account_option
 def resume(config_path: Path, subject: str | None, account: str | None) -> None:
     """End a pause."""
-    with opened(read_config(config_path)) as store, store.write() as transaction:
-        chosen = _paused(transaction, subject, account)
+    config = read_config(config_path)
+    with opened(config) as store, store.write() as transaction:
+        chosen = _paused(transaction, subject, account, urls_of(config))
         if not transaction.limits.remove(PAUSED, chosen):
             there = sorted(transaction.limits.excepted(PAUSED))
             raise click.ClickException(f"{chosen} is not paused{_those(there)}")
@@ -132,11 +135,11 @@ def resume(config_path: Path, subject: str | None, account: str | None) -> None:
     click.echo(f"{chosen} may be ordered for again.")
 
 
-def _paused(transaction: Transaction, subject: str | None, account: str | None) -> str:
+def _paused(transaction: Transaction, subject: str | None, account: str | None, urls: Urls) -> str:
     if (subject is None) == (account is None):
         raise click.UsageError("give a name, or --account and an account's id")
     if account is not None:
-        return f"account/{account_of(account, transaction)}"
+        return f"account/{account_of(account, transaction, urls)}"
     assert subject is not None
     return name_to_pause(subject)
 

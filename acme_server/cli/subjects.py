@@ -12,17 +12,18 @@ import click
 
 from acme_server.limits import Limit, address_subject, domain_subject, failure_subject, names_subject
 from acme_server.store import Transaction
+from acme_server.urls import Urls
 from challenges.base import Identifier
 
-__all__ = ["account_of", "name_to_pause", "subject_of"]
+__all__ = ["account_id_of", "account_of", "name_to_pause", "subject_of"]
 
 
-def subject_of(limit: Limit, text: str, transaction: Transaction) -> str:
+def subject_of(limit: Limit, text: str, transaction: Transaction, urls: Urls) -> str:
     """The limit's subject that the text means. Raises ClickException."""
     if limit in {Limit.NEW_ACCOUNTS, Limit.REFUSALS}:
         return _address(text)
     if limit in {Limit.NEW_ORDERS, Limit.CHANGES}:
-        return account_of(text, transaction)
+        return account_of(text, transaction, urls)
     if limit is Limit.CERTIFICATES_OF_DOMAIN:
         return _domain(text)
     account, _, names = text.partition(" ")
@@ -30,15 +31,23 @@ def subject_of(limit: Limit, text: str, transaction: Transaction) -> str:
     if not chosen:
         raise click.ClickException(f"{limit} wants an account and its names: ACCOUNT NAME …")
     if limit is Limit.CERTIFICATES_OF_NAMES:
-        return names_subject(account_of(account, transaction), chosen)
+        return names_subject(account_of(account, transaction, urls), chosen)
     if len(chosen) > 1:
         raise click.ClickException(f"{limit} wants an account and one name: ACCOUNT NAME")
-    return failure_subject(account_of(account, transaction), Identifier("dns", chosen[0]))
+    return failure_subject(account_of(account, transaction, urls), Identifier("dns", chosen[0]))
 
 
-def account_of(text: str, transaction: Transaction) -> str:
+def account_id_of(text: str, urls: Urls) -> str:
+    """The id in an account's id or URL. Raises ClickException."""
+    account_id = text.removeprefix(urls.account(""))
+    if "/" in account_id:
+        raise click.ClickException(f"{text} is not the URL of an account here: they begin with {urls.account('')}")
+    return account_id
+
+
+def account_of(text: str, transaction: Transaction, urls: Urls) -> str:
     """The id of an account that there is, from its id or URL. Raises ClickException."""
-    account_id = text.rpartition("/")[2]
+    account_id = account_id_of(text, urls)
     if transaction.accounts.get(account_id) is None:
         raise click.ClickException(
             f"there is no account {account_id!r}: its id is the end of its URL, and in the log and the audit chain"

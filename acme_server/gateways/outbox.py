@@ -46,7 +46,7 @@ class MailGateway:
     challenges: Mapping[str, ChallengeType]
     urls: Urls
     reuse: Reuse
-    limits: Limiter
+    limiter: Limiter
 
     def __call__(self, job: Job) -> None:
         """Send the mail `job.ref` of the outbox."""
@@ -100,7 +100,7 @@ class MailGateway:
             challenge_type = cast(PushChallenge, self.challenges[challenge.type])
             task = task_of(challenge, authorization, self.urls)
             outcome = challenge_type.undeliverable(task, mail, delivery.detail)
-            apply(transaction, challenge, authorization, outcome, now, self.reuse, self.limits)
+            apply(transaction, challenge, authorization, outcome, now, self.reuse, self.limiter)
 
 
 def _show(transaction: Transaction, challenge: Challenge, error: Error | None) -> None:

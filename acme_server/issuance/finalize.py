@@ -156,7 +156,7 @@ def detail_of(ticket: Ticket, identifiers: tuple[Identifier, ...]) -> Json:
 
 def _obstacle(transaction: Transaction, order: Order, ticket: Ticket, now: datetime) -> Error | None:
     """Why the certificate must not be signed after all."""
-    if transaction.keys.blocked(ticket.spki_sha256):
+    if transaction.blocked_keys.blocked(ticket.spki_sha256):
         return Error("badCSR", "the key of the CSR has been reported as compromised; make a new key and a new order")
     lost = _lost(transaction, order, now)
     return Error("unauthorized", f"no longer valid: {', '.join(lost)}") if lost else None

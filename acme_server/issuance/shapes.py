@@ -48,12 +48,12 @@ class StoredShapes:
     def known(self, shape: str) -> bool:
         """Raises StoreUnavailable."""
         with self.store.read() as transaction:
-            return transaction.shapes.known(shape)
+            return transaction.linted_shapes.known(shape)
 
     def passed(self, shape: str) -> None:
         """Raises StoreUnavailable."""
         with self.store.write() as transaction:
-            transaction.shapes.passed(shape, self.clock())
+            transaction.linted_shapes.passed(shape, self.clock())
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def new_account(request: SignedRequest, services: Services) -> Reply:
     with services.store.write() as transaction:
         added = _add(transaction, wanted, request.key, binding)
         if added:
-            services.limits.account(transaction, request.address, wanted.created_at)
+            services.limiter.account(transaction, request.address, wanted.created_at)
         account = wanted if added else transaction.accounts.by_thumbprint(wanted.thumbprint)
     assert account is not None  # the one that got in first has the same key
     if not added:
@@ -79,7 +79,7 @@ def _add(transaction: Transaction, wanted: Account, key: AccountKey, binding: Bi
 
 def refuse_unfit(transaction: Transaction, key: AccountKey, now: datetime) -> None:
     """A key that others may have, or that a server uses for TLS, becomes nobody's account key. Raises BadPublicKey."""
-    if transaction.keys.blocked(key.spki_sha256):
+    if transaction.blocked_keys.blocked(key.spki_sha256):
         raise BadPublicKey("this key was reported as compromised: make a new one")
     # The other half of RFC 8555 §11.1, whose first is `certificate_keys.check_certificate_key`.
     if transaction.certificates.of_key(key.spki_sha256, now):
@@ -96,7 +96,7 @@ def show_account(request: SignedRequest, services: Services) -> Reply:
     if event is not None:
         with services.store.write() as transaction:
             if event == "account_updated":
-                services.limits.spend(transaction, Limit.CHANGES, changed.id, services.clock())
+                services.limiter.spend(transaction, Limit.CHANGES, changed.id, services.clock())
             if not transaction.accounts.save(changed, request.signer.status):
                 raise Unauthorized("the account was deactivated meanwhile")
             if changed.status is not AccountStatus.VALID:

@@ -109,7 +109,7 @@ def _respond(
             return False
         if started.thumbprint != challenge.thumbprint:
             # The first response, or the first of a new key; no later answer, and no repetition.
-            services.limits.validation(transaction, authorization, now)
+            services.limiter.validation(transaction, authorization, now)
             transaction.outbox.remove_for(challenge.id)
         for mail_id, mail in mails:
             transaction.outbox.add(mail_id, challenge.id, mail)

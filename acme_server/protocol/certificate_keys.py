@@ -22,7 +22,7 @@ def check_certificate_key(transaction: Transaction, public_key: PublicKey) -> No
     """Raise BadCSR where the key is or was an account's, or is blocked."""
     if transaction.accounts.had(thumbprint_of(public_key)):
         raise BadCSR("the CSR holds an account's key; a certificate needs a key of its own (RFC 8555 §11.1)")
-    if transaction.keys.blocked(spki_sha256(public_key)):
+    if transaction.blocked_keys.blocked(spki_sha256(public_key)):
         raise BadCSR("the CSR's key is blocked: somebody has shown that it is no secret any more; make a new one")
 
 

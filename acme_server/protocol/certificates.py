@@ -102,7 +102,7 @@ def _end_key(
     An account of that key is revoked: whoever has the key could act for it.
     """
     key, subject = request.key, f"certificate/{certificate.serial}"
-    if not transaction.keys.block(key.spki_sha256, now, f"reported as compromised with {subject}"):
+    if not transaction.blocked_keys.block(key.spki_sha256, now, f"reported as compromised with {subject}"):
         return []
     thumbprint = f"key/{key.thumbprint}"
     detail = {"certificate": certificate.serial}

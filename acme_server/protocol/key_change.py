@@ -41,7 +41,7 @@ def change_key(request: SignedRequest, services: Services) -> Reply:
         changed = replace(account, thumbprint=new.thumbprint, jwk=new.jwk)
         if not transaction.accounts.rekey(changed, account.thumbprint):
             raise Unauthorized("the account was given another key, or deactivated, meanwhile")
-        services.limits.spend(transaction, Limit.CHANGES, account.id, now)
+        services.limiter.spend(transaction, Limit.CHANGES, account.id, now)
         transaction.audit.append(
             "account_key_changed",
             actor=f"account/{account.id}",

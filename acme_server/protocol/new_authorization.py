@@ -53,7 +53,7 @@ def _new(request: SignedRequest, services: Services) -> Reply:
         check_approvals(transaction, request.signer.id, (identifier,), services)
         authorization = _waiting(transaction, request.signer.id, proof, services)
         if authorization is None:
-            services.limits.authorization(transaction, request.signer.id, identifier, services.clock())
+            services.limiter.authorization(transaction, request.signer.id, identifier, services.clock())
             authorization = authorizations_for(transaction, request.signer.id, (proof,), services)[proof]
     return Reply(
         authorization_json(authorization, services.clock(), services.urls),

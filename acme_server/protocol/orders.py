@@ -50,7 +50,7 @@ def new_order(request: SignedRequest, services: Services) -> Reply:
     with services.store.write() as transaction:
         check_approvals(transaction, request.signer.id, names, services)
         replaces = _replaces(transaction, payload.get("replaces"), names, request.signer.id)
-        services.limits.order(transaction, request.signer.id, names, now, _serial(replaces))
+        services.limiter.order(transaction, request.signer.id, names, now, _serial(replaces))
         _check_unreplaced(transaction, replaces, now)
         authorizations = authorizations_for(transaction, request.signer.id, proofs, services)
         ends = now + timedelta(seconds=services.config.acme.order_lifetime)
@@ -105,7 +105,7 @@ def finalize(request: SignedRequest, services: Services) -> Reply:
         status = order.status_at(now, authorizations)
         if status is not OrderStatus.READY or not transaction.orders.start(order.id, der, now):
             raise OrderNotReady(f"the order is {status}: another request has been faster")
-        services.limits.certificate(transaction, order.account_id, order.names, now, _serial(order.replaces))
+        services.limiter.certificate(transaction, order.account_id, order.names, now, _serial(order.replaces))
         held = transaction.jobs.add(job, now)
     services.work.run(job, held=held)
     return _shown(request, services)

@@ -89,7 +89,7 @@ class Services:
     """Which identifiers can be certified at all."""
     names: NamePolicy
     """Which of them this CA holds back."""
-    limits: Limiter
+    limiter: Limiter
     urls: Urls
     work: Work
     chains: Mapping[str, tuple[Chain, ...]]

@@ -17,10 +17,10 @@ from acme_server.store.accounts import Accounts
 from acme_server.store.approvals import Approvals
 from acme_server.store.audit import Audit
 from acme_server.store.authorizations import Authorizations
+from acme_server.store.blocked_keys import BlockedKeys, LintedShapes
 from acme_server.store.certificates import Certificates, Crls
 from acme_server.store.external_keys import ExternalAccountKeys
 from acme_server.store.jobs import Jobs, Outbox
-from acme_server.store.keys import BlockedKeys, LintedShapes
 from acme_server.store.limits import Limits
 from acme_server.store.orders import Orders
 
@@ -47,9 +47,9 @@ class SqliteTransaction:
         self.audit = Audit(connection)
         self.crls = Crls(connection)
         self.external_keys = ExternalAccountKeys(connection)
-        self.keys = BlockedKeys(connection)
+        self.blocked_keys = BlockedKeys(connection)
         self.limits = Limits(connection)
-        self.shapes = LintedShapes(connection)
+        self.linted_shapes = LintedShapes(connection)
         self.approvals = Approvals(connection)
 
 

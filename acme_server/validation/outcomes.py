@@ -25,7 +25,7 @@ def apply(
     outcome: Outcome,
     now: datetime,
     reuse: Reuse,
-    limits: Limiter,
+    limiter: Limiter,
 ) -> bool:
     """Write the outcome; False, and nothing written, when the challenge has changed since it was read."""
     error = _error(challenge, outcome)
@@ -46,7 +46,7 @@ def apply(
         # None of its challenges that were begun counts as a failure; what ends by a fault of ours does, because a host
         # may have found an answer that leads to one, and would be asked for ever.
         begun = sum(each.status is ChallengeStatus.PROCESSING for each in authorization.challenges)
-        limits.no_failure(transaction, authorization, begun, now)
+        limiter.no_failure(transaction, authorization, begun, now)
     transaction.audit.append(
         audited,
         actor="server",

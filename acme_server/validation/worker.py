@@ -37,7 +37,7 @@ class Validator:
     challenges: Mapping[str, ChallengeType]
     urls: Urls
     reuse: Reuse
-    limits: Limiter
+    limiter: Limiter
 
     def __call__(self, job: Job) -> None:
         """Validate the challenge, until it stays as it was read."""
@@ -82,7 +82,7 @@ class Validator:
             else:
                 still_ours = transaction.jobs.finish(job)
             if still_ours:
-                apply(transaction, challenge, authorization, outcome, now, self.reuse, self.limits)
+                apply(transaction, challenge, authorization, outcome, now, self.reuse, self.limiter)
         _log.info("challenge_validated", challenge=read.id, type=read.type, verdict=outcome.verdict, held=still_ours)
         return True
 

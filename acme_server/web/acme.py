@@ -170,7 +170,7 @@ class _Edge:
         try:
             with self._services.store.write() as transaction:
                 # Of bounded number and size: what a stranger sends must not fill the chain.
-                self._services.limits.refusal(transaction, signed.address, now)
+                self._services.limiter.refusal(transaction, signed.address, now)
                 transaction.audit.append("refused", actor=actor, subject=path[:300], at=now, detail=detail)
         except RateLimited:
             # The reason is told all the same: who shares the address with that stranger needs it.

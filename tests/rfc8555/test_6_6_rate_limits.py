@@ -134,7 +134,7 @@ def test_6_6_a_renewal_is_one_even_when_the_limits_have_long_rested(limited):
     ca.clock.advance(days=60)
     Client(ca).register().issue("b.example.org")
     with ca.store.write() as transaction:
-        ca.services.limits._sweep(transaction, 1_000_000 * int(ca.clock().timestamp()))
+        ca.services.limiter._sweep(transaction, 1_000_000 * int(ca.clock().timestamp()))
     assert client.issue("a.example.org").status == 200
 
 

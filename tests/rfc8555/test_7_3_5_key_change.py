@@ -261,7 +261,7 @@ def test_7_3_5_the_request_itself_is_signed_by_the_account(ca, client):
 
 def test_7_3_5_a_blocked_key_is_badPublicKey(ca, client):
     with ca.store.write() as transaction:
-        transaction.keys.block(load_key(canonical_jwk(jwk_of(NEW))).spki_sha256, NOW, "test")
+        transaction.blocked_keys.block(load_key(canonical_jwk(jwk_of(NEW))).spki_sha256, NOW, "test")
     reply = client.post("key-change", client.key_change(NEW))
     assert refused(client, reply) == (400, "badPublicKey")
 

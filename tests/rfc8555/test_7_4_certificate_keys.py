@@ -29,7 +29,7 @@ def test_7_4_a_blocked_key_is_badCSR_and_the_order_stays_ready(ca):
     client, key = Client(ca).register(), ec_key()
     spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     with ca.store.write() as transaction:
-        assert transaction.keys.block(hashlib.sha256(spki).digest(), ca.clock(), "seen in a log")
+        assert transaction.blocked_keys.block(hashlib.sha256(spki).digest(), ca.clock(), "seen in a log")
     order = client.ready("example.org")
     reply = client.finalize(order, csr(["example.org"], key))
     assert (reply.status, reply.problem) == (400, "badCSR")

@@ -37,7 +37,7 @@ def certificate(leaf, **members):
 
 def blocked(ca, key):
     with ca.store.read() as transaction:
-        return transaction.keys.blocked(spki_sha256(key.public_key()))
+        return transaction.blocked_keys.blocked(spki_sha256(key.public_key()))
 
 
 def revoked(ca):
@@ -239,6 +239,6 @@ def test_7_6_a_key_of_no_certificate_of_ours_blocks_nothing(ca, leaf):
 def test_7_6_a_certificate_of_a_blocked_key_can_still_be_revoked_by_it(ca, client, leaf, key):
     """A block ends what a key may do, and revoking does no harm."""
     with ca.store.write() as transaction:
-        transaction.keys.block(spki_sha256(key.public_key()), NOW, "by hand")
+        transaction.blocked_keys.block(spki_sha256(key.public_key()), NOW, "by hand")
     assert Client(ca, key).post("revoke-cert", certificate(leaf, reason=1)).status == 200
     assert revoked(ca) == {leaf.serial_number: "keyCompromise"}

@@ -63,7 +63,7 @@ def test_r8_a_key_that_was_blocked_after_finalize_is_not_certified(ca, client, p
     order, key = ready(client, pool, "example.org"), ec_key()
     assert client.finalize(order, csr(["example.org"], key)).json["status"] == "processing"
     with ca.store.write() as transaction:
-        assert transaction.keys.block(spki_sha256(key.public_key()), NOW, "keyCompromise")
+        assert transaction.blocked_keys.block(spki_sha256(key.public_key()), NOW, "keyCompromise")
     pool.let_go()
     kind, detail = ended(ca, client, order, signer)
     assert kind == "badCSR"

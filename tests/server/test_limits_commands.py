@@ -181,6 +181,7 @@ def test_a_pause_stops_orders_authorizations_and_finalize_until_it_ends(ca, run,
         (["pause", "example.org"], "example.org is paused already"),
         (["pause", "a b"], "cannot be certified"),
         (["pause", "--account", "x"], "there is no account 'x'"),
+        (["pause", "--account", "https://elsewhere.example/acme/account/x"], "not the URL of an account here"),
     ],
 )
 def test_an_error_says_what_would_be_right_and_changes_nothing(ca, run, client, words, told):

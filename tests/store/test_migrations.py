@@ -100,7 +100,7 @@ def test_from_0001_every_row_is_there_as_this_version_reads_it(old):
             assert [notice.subject for notice in transaction.audit.notices()] == ["certificate/2f"]
             assert transaction.external_keys.all() == ()
             assert transaction.external_keys.of_account("a") is None
-            assert not transaction.keys.blocked(b"\1" * 32)
+            assert not transaction.blocked_keys.blocked(b"\1" * 32)
     finally:
         store.close()
 

@@ -95,24 +95,24 @@ def test_external_keys_are_listed_by_their_age(store):
 
 def test_a_key_is_blocked_once_and_for_every_process(store, open_store):
     with store.write() as transaction:
-        assert not transaction.keys.blocked(b"\1" * 32)
-        assert transaction.keys.block(b"\1" * 32, NOW, "for a reason")
-        assert not transaction.keys.block(b"\1" * 32, LATER, "for another")
+        assert not transaction.blocked_keys.blocked(b"\1" * 32)
+        assert transaction.blocked_keys.block(b"\1" * 32, NOW, "for a reason")
+        assert not transaction.blocked_keys.block(b"\1" * 32, LATER, "for another")
     for each in (store, open_store()):
         with each.read() as transaction:
-            assert transaction.keys.blocked(b"\1" * 32)
-            assert not transaction.keys.blocked(b"\1" * 31 + b"\2")
+            assert transaction.blocked_keys.blocked(b"\1" * 32)
+            assert not transaction.blocked_keys.blocked(b"\1" * 31 + b"\2")
 
 
 def test_a_shape_that_has_passed_is_known_to_every_process(store, open_store):
     with store.write() as transaction:
-        assert not transaction.shapes.known("s")
-        transaction.shapes.passed("s", NOW)
-        transaction.shapes.passed("s", LATER)
+        assert not transaction.linted_shapes.known("s")
+        transaction.linted_shapes.passed("s", NOW)
+        transaction.linted_shapes.passed("s", LATER)
     for each in (store, open_store()):
         with each.read() as transaction:
-            assert transaction.shapes.known("s")
-            assert not transaction.shapes.known("S")
+            assert transaction.linted_shapes.known("s")
+            assert not transaction.linted_shapes.known("S")
 
 
 def test_an_account_gets_another_key_if_it_still_has_the_one_that_was_read(filled):
