@@ -65,16 +65,17 @@ def _account(kid: str, services: Services) -> Account | None:
 
 def directory(services: Services) -> Reply:
     """RFC 8555 §7.1.1, RFC 9444 §4, draft-ietf-acme-profiles §3, draft-ietf-acme-dns-persist-02 §3.2."""
-    urls, acme = services.urls, services.config.acme
+    urls, acme, names = services.urls, services.config.acme, services.ca.issuer_domain_names
     meta = {
         "termsOfService": acme.terms_of_service,
         "website": acme.website,
         "profiles": {profile.name: profile.description for profile in services.profiles.values()},
         "externalAccountRequired": acme.external_account_required,
         "subdomainAuthAllowed": True,
-        "caaIdentities": list(services.ca.issuer_domain_names),
-        "issuerDomainNames": list(services.ca.issuer_domain_names),
-        "accountHashPrefix": services.ca.account_hash_prefix,
+        # A CA at `localhost` has no name that a DNS record could hold.
+        "caaIdentities": list(names) or None,
+        "issuerDomainNames": list(names) or None,
+        "accountHashPrefix": services.ca.account_hash_prefix if names else None,
     }
     return Reply(
         {

@@ -54,3 +54,13 @@ def test_7_2_new_nonce_answers_without_body_and_with_a_fresh_nonce_that_no_cache
 def test_7_1_1_the_directory_is_given_without_a_nonce_of_its_own(ca):
     """RFC 8555 §7.2: nonces come from newNonce; a cached directory must not bring an old one."""
     assert "Replay-Nonce" not in Client(ca).send("GET", f"{ca.url}/directory").headers
+
+
+@pytest.mark.parametrize("host", ["localhost:14000", "[::1]:14000"])
+def test_7_1_1_a_ca_without_a_domain_name_of_its_own_says_none(make_ca, host):
+    ca = make_ca(external_url=f"https://{host}")
+    meta = Client(ca).send("GET", f"{ca.url}/directory").json["meta"]
+    assert not {"caaIdentities", "issuerDomainNames", "accountHashPrefix"} & set(meta)
+    client = Client(ca).register()
+    offered = client.post(client.order("example.org").json["authorizations"][0]).json["challenges"]
+    assert "dns-persist-01" not in {challenge["type"] for challenge in offered}
