@@ -28,7 +28,7 @@ HTTP_PLACES = (
     "Finalizer._record",
 )
 """Every place of an issuance by http-01 where something becomes durable, and the signature."""
-MAIL_PLACES = ("_respond", "Workers.claim", "MailGateway.__call__", "_respond#2")
+MAIL_PLACES = ("_respond", "Workers._claim", "MailGateway.__call__", "_respond#2")
 """What is different in one by email-01."""
 START_PLACES = ("CrlPublisher.ensure", "CrlPublisher._published")
 
