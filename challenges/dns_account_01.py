@@ -67,10 +67,10 @@ class DnsAccount01:
     def has_token(self) -> bool:
         return True
 
-    def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:  # noqa: ARG002 - the contract's
+    def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:
         return {} if dns_01.fits(identifier, f"{label_of(account_url)}.{dns_01.LABEL}") else None
 
-    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:  # noqa: ARG002
+    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:
         """Any JSON object will do: `{}` by RFC 8555 §7.5.1."""
         return Begun(state=task.state, due=True)
 

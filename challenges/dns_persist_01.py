@@ -187,7 +187,7 @@ class DnsPersist01:
         offer: Json = {"issuerDomainNames": names, "issuer-domain-names": names, "accounturi": account_url}
         return offer | ({"accountHashPrefix": ca.account_hash_prefix} if ca.account_hash_prefix else {})
 
-    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:  # noqa: ARG002 - the contract's
+    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:
         """Any JSON object will do: `{}` by RFC 8555 §7.5.1."""
         return Begun(state=task.state, due=True)
 

@@ -132,7 +132,7 @@ class Email01:
     def has_token(self) -> bool:
         return True
 
-    def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:  # noqa: ARG002 - the contract's
+    def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:
         """The mailboxes are built from the name, never from anything that an applicant or a registry says."""
         if identifier.type != "dns" or identifier.value.startswith("*.") or ca.mail_from is None:
             return None
@@ -157,7 +157,7 @@ class Email01:
         state = _with_mailbox(state, mailbox, digest=digest, tries=TRIES, ended=None)
         return Begun(state, due=False, again=_end_of(state))
 
-    def validate(self, task: Task, network: Network) -> Outcome:  # noqa: ARG002 - evidence came by POST
+    def validate(self, task: Task, network: Network) -> Outcome:  # evidence came by POST
         """Judge the answer that waits; without one, end the challenge when its life is over."""
         pending = task.state.get("pending")
         if pending is None:

@@ -55,8 +55,8 @@ def approve(
 
 
 def _hint(config: Config, domain: str) -> None:
-    from acme_server.policy import NamePolicy  # noqa: PLC0415 - see init
-    from challenges.base import Identifier  # noqa: PLC0415
+    from acme_server.policy import NamePolicy
+    from challenges.base import Identifier
 
     if not NamePolicy((), config.names.high_value).wants_approval(Identifier("dns", domain)):
         click.echo("It needs none: it is not at or below a name of `[names] high_value`.")
@@ -64,7 +64,7 @@ def _hint(config: Config, domain: str) -> None:
 
 def _change(store: Store, domain: str, account_id: str, *, withdraw: bool) -> bool:
     """Whether it was not so already. Raises ClickException."""
-    from acme_server.clock import utc_now  # noqa: PLC0415 - see init
+    from acme_server.clock import utc_now
 
     now = utc_now()
     with store.write() as transaction:

@@ -89,8 +89,8 @@ def _progress(store: Store) -> Iterator[Callable[[int], object]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console  # noqa: PLC0415 - costs 50 ms, and cron has no terminal
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.console import Console  # costs 50 ms, and cron has no terminal
+    from rich.progress import Progress
 
     with store.read() as transaction:
         newest = transaction.audit.newest()

@@ -36,7 +36,7 @@ class _Unknown(click.ClickException):
 @json_option
 def check(config_path: Path, as_json: bool) -> None:
     """Say how the CA is: status 0: fine; 1: a warning; 2: critical; 3: the configuration cannot be read."""
-    from acme_server.clock import utc_now  # noqa: PLC0415 - see init
+    from acme_server.clock import utc_now
 
     try:
         config = read_config(config_path)
@@ -80,8 +80,8 @@ def examine(config: Config, now: datetime) -> list[Finding]:
 
 def _authority(config: Config, now: datetime) -> tuple[str | None, list[Finding]]:
     """The issuer's id, where `serve` could work with it."""
-    from acme_server.issuance import authority  # noqa: PLC0415 - see init
-    from acme_server.issuance.signers import UnusableKey  # noqa: PLC0415
+    from acme_server.issuance import authority
+    from acme_server.issuance.signers import UnusableKey
 
     try:
         found = authority.load(config.path(config.authority), now)
@@ -92,8 +92,8 @@ def _authority(config: Config, now: datetime) -> tuple[str | None, list[Finding]
 
 
 def _web(certificate: Path, key: Path, now: datetime) -> Finding:
-    from cryptography import x509  # noqa: PLC0415 - see init
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         leaf = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
@@ -111,7 +111,7 @@ def _said(error: Exception) -> str:
 
 
 def _nonces(path: Path) -> Finding:
-    from acme_server.protocol.nonces import WINDOW  # noqa: PLC0415 - see init
+    from acme_server.protocol.nonces import WINDOW
 
     try:
         found = path.stat()
@@ -121,7 +121,7 @@ def _nonces(path: Path) -> Finding:
 
 
 def _database(path: Path, issuer_id: str | None, now: datetime) -> Iterator[Finding]:
-    from acme_server.store.sqlite import SqliteStore  # noqa: PLC0415 - see init
+    from acme_server.store.sqlite import SqliteStore
 
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:

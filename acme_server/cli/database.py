@@ -24,7 +24,7 @@ def say(text: str, failure: type[click.ClickException]) -> None:
 @contextmanager
 def opened(config: Config) -> Iterator[Store]:
     """The store, until the block ends; a server may work on it too. Raises ClickException."""
-    from acme_server.store.sqlite import SqliteStore  # noqa: PLC0415 - `--help` needs none of it
+    from acme_server.store.sqlite import SqliteStore
 
     path = config.path(config.database)
     try:

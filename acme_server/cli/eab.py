@@ -35,7 +35,7 @@ def eab() -> None:
 @json_option
 def create(config_path: Path, label: str, as_json: bool) -> None:
     """Make a key that one new account can be made with, and print it: it is not shown again."""
-    from acme_server.clock import utc_now  # noqa: PLC0415 - see init
+    from acme_server.clock import utc_now
 
     if not label.isprintable() or len(label) > _MAX_LABEL:
         raise click.UsageError(f"--label takes one line of at most {_MAX_LABEL} characters")
@@ -98,7 +98,7 @@ def _facts(key: ExternalAccountKey) -> dict[str, str | None]:
 @click.argument("kid")
 def revoke(config_path: Path, kid: str) -> None:
     """Let the key KID bind no account any more. An account that it has bound stays."""
-    from acme_server.clock import utc_now  # noqa: PLC0415 - see init
+    from acme_server.clock import utc_now
 
     now = utc_now()
     with opened(read_config(config_path)) as store, store.write() as transaction:

@@ -113,12 +113,12 @@ def _empty(directory: Path) -> None:
 
 def _make(directory: Path, config_path: Path, name: str) -> None:
     # Only here: they cost more to import than `serve` may take to start.
-    from acme_server.clock import utc_now  # noqa: PLC0415
-    from acme_server.issuance import authority  # noqa: PLC0415
-    from acme_server.issuance.own import OwnCertificate  # noqa: PLC0415
-    from acme_server.issuance.profiles import PROFILES  # noqa: PLC0415
-    from acme_server.store.migrate import upgrade  # noqa: PLC0415
-    from acme_server.store.sqlite import SqliteStore  # noqa: PLC0415
+    from acme_server.clock import utc_now
+    from acme_server.issuance import authority
+    from acme_server.issuance.own import OwnCertificate
+    from acme_server.issuance.profiles import PROFILES
+    from acme_server.store.migrate import upgrade
+    from acme_server.store.sqlite import SqliteStore
 
     config = read_config(config_path)
     now = utc_now()

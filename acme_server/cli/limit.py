@@ -43,7 +43,7 @@ def limit() -> None:
 @json_option
 def list_(config_path: Path, as_json: bool) -> None:
     """Show the limits, whoever is exempt or paused, and whoever has used four fifths of a limit."""
-    from acme_server.clock import utc_now  # noqa: PLC0415 - see init
+    from acme_server.clock import utc_now
 
     config = read_config(config_path)
     with opened(config) as store, store.read() as transaction:
@@ -86,7 +86,7 @@ def exempt(config_path: Path, name: str, subject: tuple[str, ...]) -> None:
 @_subject_argument
 def reset(config_path: Path, name: str, subject: tuple[str, ...]) -> None:
     """Forget what was counted for SUBJECT under LIMIT, and an exemption. SUBJECT is written as for `limit exempt`."""
-    from acme_server.clock import utc_now  # noqa: PLC0415 - see init
+    from acme_server.clock import utc_now
 
     config = read_config(config_path)
     with opened(config) as store, store.write() as transaction:
@@ -145,7 +145,7 @@ def _paused(transaction: Transaction, subject: str | None, account: str | None, 
 
 
 def _record(transaction: Transaction, event: str, subject: str, whom: str) -> None:
-    from acme_server.clock import utc_now  # noqa: PLC0415 - see init
+    from acme_server.clock import utc_now
 
     transaction.audit.append(event, actor=actor(), subject=subject, at=utc_now(), detail={"subject": whom})
 

@@ -15,9 +15,9 @@ __all__ = ["migrate"]
 @config_option
 def migrate(config_path: Path) -> None:
     """Bring the database to the schema of this version. Make a copy first; there is no way back."""
-    from acme_server.clock import utc_now  # noqa: PLC0415 - see init
-    from acme_server.store.migrate import upgrade  # noqa: PLC0415
-    from acme_server.store.sqlite import SqliteStore  # noqa: PLC0415
+    from acme_server.clock import utc_now
+    from acme_server.store.migrate import upgrade
+    from acme_server.store.sqlite import SqliteStore
 
     config = read_config(config_path)
     database = config.path(config.database)

@@ -37,10 +37,10 @@ def serve(config_path: Path) -> None:
     _check(config)
     threading.Thread(target=_keep_own_certificate, args=(config,), name="own certificate", daemon=True).start()
     # The HTTP server is Rust and reads bodies by itself; its processes call `load_asgi`, and are replaced if they die.
-    from granian import Granian  # noqa: PLC0415 - `--help` needs none of it
-    from granian.constants import HTTPModes, Interfaces, SSLProtocols  # noqa: PLC0415
-    from granian.http import HTTP1Settings  # noqa: PLC0415
-    from granian.log import LogLevels  # noqa: PLC0415
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces, SSLProtocols
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
 
     address, port = config.listen_address
     Granian(
@@ -86,11 +86,11 @@ def _ask_for_descriptors() -> None:
 
 def load_asgi(config_path: str) -> Any:
     """What each process of the HTTP server calls: the application, at work."""
-    import structlog  # noqa: PLC0415 - only the processes that answer need all of this, not the one that watches them
+    import structlog  # only the processes that answer need all of this, not the one that watches them
 
-    from acme_server.app import create_app  # noqa: PLC0415
-    from acme_server.log import configure_log  # noqa: PLC0415
-    from acme_server.web.asgi import Adapter, hosts_of  # noqa: PLC0415
+    from acme_server.app import create_app
+    from acme_server.log import configure_log
+    from acme_server.web.asgi import Adapter, hosts_of
 
     configure_log()
     config = load(Path(config_path))
@@ -118,7 +118,7 @@ def _keep_own_certificate(config: Config) -> None:
 
 def _check(config: Config) -> None:
     """What can be wrong is told here, once and to a person, and not by every process that dies of it."""
-    from acme_server.validation.resolver import system_nameservers  # noqa: PLC0415 - see above
+    from acme_server.validation.resolver import system_nameservers
 
     try:
         if not config.validation.nameservers:
@@ -130,9 +130,9 @@ def _check(config: Config) -> None:
 
 def _renew_own_certificate(config: Config) -> bool:
     """Whether it was due, and is new now. Raises ClickException."""
-    from acme_server.issuance.authority import UnusableAuthority  # noqa: PLC0415 - see above
-    from acme_server.issuance.signers import UnusableKey  # noqa: PLC0415
-    from acme_server.store import SchemaMismatch, StoreUnavailable  # noqa: PLC0415
+    from acme_server.issuance.authority import UnusableAuthority
+    from acme_server.issuance.signers import UnusableKey
+    from acme_server.store import SchemaMismatch, StoreUnavailable
 
     try:
         return _own_certificate(config)
@@ -145,11 +145,11 @@ def _renew_own_certificate(config: Config) -> bool:
 
 
 def _own_certificate(config: Config) -> bool:
-    from acme_server.clock import utc_now  # noqa: PLC0415 - see above
-    from acme_server.issuance import authority  # noqa: PLC0415
-    from acme_server.issuance.own import OwnCertificate  # noqa: PLC0415
-    from acme_server.issuance.profiles import PROFILES  # noqa: PLC0415
-    from acme_server.store.sqlite import SqliteStore  # noqa: PLC0415
+    from acme_server.clock import utc_now
+    from acme_server.issuance import authority
+    from acme_server.issuance.own import OwnCertificate
+    from acme_server.issuance.profiles import PROFILES
+    from acme_server.store.sqlite import SqliteStore
 
     certificate, key = config.path(config.tls.certificate), config.path(config.tls.key)
     issuer = authority.load(config.path(config.authority), utc_now()).issuer

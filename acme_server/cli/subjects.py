@@ -57,9 +57,9 @@ def account_of(text: str, transaction: Transaction, urls: Urls) -> str:
 
 def name_to_pause(text: str) -> str:
     """A name for which nothing is ordered: a domain, a user's JID, an address. Raises ClickException."""
-    from acme_server.domains import PublicSuffixes, host_name  # noqa: PLC0415 - see init
-    from acme_server.errors import RejectedIdentifier  # noqa: PLC0415
-    from acme_server.jids import bare_jid  # noqa: PLC0415
+    from acme_server.domains import PublicSuffixes, host_name
+    from acme_server.errors import RejectedIdentifier
+    from acme_server.jids import bare_jid
 
     try:
         if "@" in text:
@@ -81,7 +81,7 @@ def _address(text: str) -> str:
 
 
 def _domain(text: str) -> str:
-    from acme_server.domains import PublicSuffixes  # noqa: PLC0415 - see init
+    from acme_server.domains import PublicSuffixes
 
     if _is_address(text):
         return address_subject(text)
