@@ -22,6 +22,7 @@ from acme_server.gateways.outbox import MailGateway
 from acme_server.identifiers import PublicSuffixes, Rules
 from acme_server.issuance import authority
 from acme_server.issuance.authority import Issuer, UnusableAuthority
+from acme_server.issuance.caa_recheck import CaaRecheck
 from acme_server.issuance.finalize import Finalizer
 from acme_server.issuance.profiles import PROFILES, Profile
 from acme_server.issuance.publisher import CrlPublisher
@@ -34,6 +35,7 @@ from acme_server.protocol.services import Chain, Services
 from acme_server.store import Store
 from acme_server.store.sqlite import SqliteStore
 from acme_server.urls import Urls
+from acme_server.validation.caa_lookup import Caa, CaaLookup
 from acme_server.validation.network import GuardedNetwork
 from acme_server.validation.queue import Handler, Workers
 from acme_server.validation.resolver import DnsResolver, system_nameservers
@@ -65,6 +67,7 @@ class Parts:
     pool: Callable[[int], Executor] = _threads
     """How many jobs at a time -> what runs them."""
     network: Network | None = None
+    caa: Caa | None = None
     challenges: Mapping[str, ChallengeType] | None = None
     issuer: Issuer | None = None
     suffixes: PublicSuffixes | None = None
@@ -115,11 +118,14 @@ def create_app(config: Config, parts: Parts = Parts()) -> Application:
     )
     limiter = Limiter(config.limits.rates(), suffixes.registrable, config.limits.help or config.acme.website)
     network = parts.network or _network(config)
+    caa = parts.caa or CaaLookup(_resolver(config), config.issuer_domain_names)
     publisher = CrlPublisher(store, parts.clock, issuer)
     linter = ShapeLinter(StoredShapes(store, parts.clock), every=config.lint_every_certificate)
     handlers: Mapping[JobKind, Handler] = {
-        JobKind.VALIDATE: Validator(store, parts.clock, network, challenges, urls, reuse, limiter),
-        JobKind.ISSUE: Finalizer(store, parts.clock, parts.random, issuer, profiles, urls.pki, linter),
+        JobKind.VALIDATE: Validator(store, parts.clock, network, caa, challenges, urls, reuse, limiter),
+        JobKind.ISSUE: Finalizer(
+            store, parts.clock, parts.random, issuer, profiles, urls.pki, linter, CaaRecheck(caa, urls.account)
+        ),
         JobKind.CRL: publisher,
         JobKind.MAIL: MailGateway(
             store,
@@ -181,10 +187,13 @@ def _way_out(mail: MailSettings | None) -> tuple[Smarthost | None, str]:
     return Smarthost(*host_port(mail.smarthost), starttls=mail.starttls), mail.envelope_from or mail.sender
 
 
+def _resolver(config: Config) -> DnsResolver:
+    return DnsResolver([host_port(server) for server in config.validation.nameservers] or system_nameservers())
+
+
 def _network(config: Config) -> GuardedNetwork:
-    nameservers = [host_port(server) for server in config.validation.nameservers] or system_nameservers()
     return GuardedNetwork(
-        DnsResolver(nameservers),
+        _resolver(config),
         exempt=config.validation.exempt_networks(),
         ports={"http": config.validation.http_port, "https": 443, "tls-alpn": config.validation.tls_alpn_port},
     )

@@ -111,6 +111,8 @@ class Authorization:
     created_at: datetime
     assurance: str | None = None
     """`dns`, `mail` or `cert`, once valid."""
+    caa_checked_at: datetime | None = None
+    """When CAA was last looked up for it and permitted it."""
     challenges: tuple[Challenge, ...] = ()
 
     @property

@@ -76,6 +76,11 @@ class Site:
         """The leaf in use."""
         return x509.load_pem_x509_certificate((self.live / "cert.pem").read_bytes())
 
+    def write_resolver(self, nameserver: str) -> None:
+        """What the administrator of the CA adds: `address:port` of the resolver to ask, and no other."""
+        with (self.ca / "xmpp-ica.toml").open("a", encoding="utf-8") as config:
+            config.write(f"\n[validation]\nnameservers = [{_text(nameserver)}]\n")
+
     def write_client_config(self, directory: str, s2s_port: int | None) -> None:
         """What the administrator of the domain writes; a port is that of a Prosody to install for."""
         lines = [

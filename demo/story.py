@@ -19,6 +19,7 @@ from demo.signals import held
 from demo.site import HOST, NAMES, Site
 from demo.xmpp import own_prosody, point_to_installed, served_serials
 from tests.peers import find
+from tests.peers.dns import DnsServer
 from tests.peers.https import fetch
 from tests.peers.process import ServerProcess, free_port, until
 from tests.peers.prosody import Prosody
@@ -63,6 +64,9 @@ class Story:
         self._say(f"a mail server at {smarthost} puts what it gets into {site.maildir}")
         mail = ("--mail-from", "acme@ca.example", "--smarthost", smarthost)
         self._narrator.run(ICA, "init", site.ca, "--name", "Demo CA", "--external-url", self._url, *mail)
+        names = self._running.enter_context(DnsServer())
+        site.write_resolver(names.address)
+        self._say(f"a name server at {names.address} tells the CA that no name has CAA records")
         self._start_ca()
         self._say(f"the CA answers at {self._url}/directory; it is set up in {site.ca / 'xmpp-ica.toml'}")
         self._start_prosody()

@@ -35,6 +35,7 @@ from acme_server.store.migrate import upgrade
 from challenges.base import Error, Fault, HttpAnswer
 from challenges.email_01 import Email01
 from challenges.http_01 import HTTP_01
+from tests.caa_table import CaaTable
 
 __all__ = [
     "NOW",
@@ -163,11 +164,13 @@ class Ca:
 
     def __init__(self, config: Config, clock: Clock, network: Network, parts: dict[str, Any]) -> None:
         self.clock, self.network = clock, network
+        self.caa = parts.get("caa", CaaTable())
         challenges = {"http-01": HTTP_01, "email-01": Email01(now=clock)}
         self.parts = Parts(
             **{
                 "clock": clock,
                 "network": network,
+                "caa": self.caa,
                 "pool": lambda _: InlinePool(),
                 "challenges": challenges,
                 "suffixes": suffixes(),

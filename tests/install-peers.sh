@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests talk to and nobody here wrote: an XMPP server, ACME clients, an ACME server.
+# Installs what the tests talk to and nobody here wrote: an XMPP server, ACME clients, an ACME server, a resolver.
 # It starts no daemon, leaves alone what is there already, and touches nothing outside the package system and .peers/.
 # On Debian as root it installs the packages; anywhere else it says which are missing, and the tests that need them are
 # skipped by name. The newest certbot comes from PyPI in either case, into an environment of its own.

@@ -1,4 +1,4 @@
-"""The job that makes an order's certificate: prepare, record, sign, record.
+"""The job that makes an order's certificate: ask CAA where that is due, prepare, record, sign, record.
 
 No signature is made before the serial and the hash of what will be signed are durable; so there is no certificate that
 the CA does not know of. Whatever interrupted an earlier run of the job left a reserved serial at most: it becomes an
@@ -14,6 +14,7 @@ from datetime import datetime
 import structlog
 
 from acme_server.issuance.authority import Issuer
+from acme_server.issuance.caa_recheck import RETRY, TRIES, CaaRecheck, Due, problem_of
 from acme_server.issuance.csr import read_csr
 from acme_server.issuance.issuer import IssuerExpiring, Linter, Ticket, ValidityGone, WrongSignature, issue, prepare
 from acme_server.issuance.lint import LintError
@@ -40,14 +41,19 @@ class Finalizer:
     profiles: Mapping[str, Profile]
     pki_url: str
     linter: Linter
+    caa: CaaRecheck
 
     def __call__(self, job: Job) -> None:
         """Make the certificate of the order `job.ref`, or end the order with a reason."""
+        now = self.clock()
         with self.store.read() as transaction:
             order = transaction.orders.get(job.ref)
+            due = [] if order is None else self.caa.due(transaction, order, now)
         if order is None or order.csr is None or order.certificate is not None or order.error is not None:
             with self.store.write() as transaction:
                 transaction.jobs.finish(job)
+            return
+        if due and not self._permitted(job, due, now):
             return
         try:
             request = self._request(order, order.csr)
@@ -55,7 +61,7 @@ class Finalizer:
             if self._reserve(job, order, ticket):
                 self._record(job, order, ticket, issue(ticket, self.issuer))
         except ValidityGone as error:
-            self._end(job, Error("malformed", f"{error}; make a new order"))
+            self._end(job, Error("malformed", f"{error}; make a new order").to_json())
         except (LintError, IssuerExpiring, WrongSignature) as error:
             # Trying again would come to the same.
             _log.error("issuance_failed", order=order.id, error=str(error))
@@ -64,16 +70,33 @@ class Finalizer:
     def abandon(self, job: Job) -> None:
         """End the order: no order stays in processing."""
         detail = "the certificate could not be made, by a fault of this CA; tell its people the order's URL"
-        self._end(job, Error("serverInternal", detail))
+        self._end(job, Error("serverInternal", detail).to_json())
 
-    def _end(self, job: Job, error: Error) -> None:
+    def _permitted(self, job: Job, due: list[Due], now: datetime) -> bool:
+        """Whether CAA still permits these names; else the order has ended, or is tried again."""
+        refusals = self.caa.refusals(due)
+        if not refusals:
+            checked = {each.authorization_id for each in due if each.authorization_id}
+            if checked:  # nothing is kept of names below an ancestor, and a COMMIT costs more than a look-up
+                with self.store.write() as transaction:
+                    for authorization_id in checked:
+                        transaction.authorizations.caa_checked(authorization_id, now)
+            return True
+        if all(fault.transient for fault in refusals.values()) and job.tries + 1 < TRIES:
+            with self.store.write() as transaction:
+                transaction.jobs.postpone(job, self.clock() + RETRY * 2**job.tries, job.tries + 1)
+            return False
+        self._end(job, problem_of(refusals))
+        return False
+
+    def _end(self, job: Job, problem: Json) -> None:
         now = self.clock()
         with self.store.write() as transaction:
             order = transaction.orders.get(job.ref)
             if order is None or not transaction.jobs.finish(job):
                 return
             _orphan(transaction, self.issuer.id, order, now)
-            _fail(transaction, order, error, now)
+            _fail(transaction, order, problem, now)
 
     def _request(self, order: Order, csr: bytes) -> Request:
         return Request(
@@ -95,7 +118,7 @@ class Finalizer:
             # Read inside the transaction that decides: an authorization may have been deactivated, a key blocked.
             obstacle = _obstacle(transaction, order, ticket, now)
             if obstacle is not None:
-                _fail(transaction, order, obstacle, now)
+                _fail(transaction, order, obstacle.to_json(), now)
                 transaction.jobs.finish(job)
                 return False
             transaction.certificates.reserve(record_of(ticket, order.profile, order.names, order, now))
@@ -172,11 +195,9 @@ def _lost(transaction: Transaction, order: Order, now: datetime) -> list[str]:
     return [part.identifier.value for part in order.identifiers if part.authorization_id not in valid]
 
 
-def _fail(transaction: Transaction, order: Order, error: Error, now: datetime) -> None:
-    transaction.orders.fail(order.id, error.to_json())
-    transaction.audit.append(
-        "order_failed", actor="server", subject=f"order/{order.id}", at=now, detail=error.to_json()
-    )
+def _fail(transaction: Transaction, order: Order, problem: Json, now: datetime) -> None:
+    transaction.orders.fail(order.id, problem)
+    transaction.audit.append("order_failed", actor="server", subject=f"order/{order.id}", at=now, detail=problem)
 
 
 def _orphan(transaction: Transaction, issuer_id: str, order: Order, now: datetime) -> None:

@@ -127,8 +127,12 @@ class Authorizations(Protocol):
         *,
         expires: datetime | None = None,
         assurance: str | None = None,
+        caa_checked_at: datetime | None = None,
     ) -> AuthorizationStatus | None:
         """Move from the status that was read; the new one, or None when it has changed meanwhile."""
+
+    def caa_checked(self, authorization_id: str, at: datetime) -> None:
+        """CAA was looked up for it again, and permits it."""
 
     def end_pending(self, account_id: str) -> int:
         """The account has ended: its pending authorizations become deactivated; how many."""

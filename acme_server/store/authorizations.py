@@ -15,7 +15,8 @@ __all__ = ["Authorizations"]
 
 
 _AUTHORIZATION = (
-    "SELECT id, account_id, type, value, subdomains, status, expires, created_at, assurance FROM authorizations WHERE "
+    "SELECT id, account_id, type, value, subdomains, status, expires, created_at, assurance, caa_checked_at"
+    " FROM authorizations WHERE "
 )
 _OF_CHALLENGE = "id = (SELECT authorization_id FROM challenges WHERE id = :id)"
 _CHALLENGES = (
@@ -89,7 +90,7 @@ class Authorizations:
     def _whole(self, row: Any) -> Authorization | None:
         if row is None:
             return None
-        authorization_id, account_id, type_, value, subdomains, status, expires, created_at, assurance = row
+        authorization_id, account_id, type_, value, subdomains, status, expires, created_at, assurance, checked = row
         challenges = self._db.execute(
             _CHALLENGES + "authorization_id = :id ORDER BY position", {"id": authorization_id}
         ).fetchall()
@@ -102,6 +103,7 @@ class Authorizations:
             expires=moment(expires),
             created_at=moment(created_at),
             assurance=assurance,
+            caa_checked_at=when(checked),
             challenges=tuple(_challenge(challenge) for challenge in challenges),
         )
 
@@ -137,21 +139,29 @@ class Authorizations:
         *,
         expires: datetime | None = None,
         assurance: str | None = None,
+        caa_checked_at: datetime | None = None,
     ) -> AuthorizationStatus | None:
         """See the contract."""
         status = after(AUTHORIZATION, authorization.status, event)
         rows = self._db.execute(
-            "UPDATE authorizations SET status = :status, expires = :expires, assurance = :assurance"
-            " WHERE id = :id AND status = :read",
+            "UPDATE authorizations SET status = :status, expires = :expires, assurance = :assurance,"
+            " caa_checked_at = coalesce(:caa_checked_at, caa_checked_at) WHERE id = :id AND status = :read",
             {
                 "id": authorization.id,
                 "status": status.value,
                 "expires": seconds(expires or authorization.expires),
                 "assurance": assurance or authorization.assurance,
+                "caa_checked_at": caa_checked_at and seconds(caa_checked_at),
                 "read": authorization.status.value,
             },
         )
         return status if rows.rowcount == 1 else None
+
+    def caa_checked(self, authorization_id: str, at: datetime) -> None:
+        """See the contract."""
+        self._db.execute(
+            "UPDATE authorizations SET caa_checked_at = :at WHERE id = :id", {"id": authorization_id, "at": seconds(at)}
+        )
 
     def save(self, challenge: Challenge) -> bool:
         """See the contract."""

@@ -54,6 +54,7 @@ Table(
     Column("expires", Integer, nullable=False),
     Column("created_at", Integer, nullable=False),
     Column("assurance", String),
+    Column("caa_checked_at", Integer),
     Index("authorization_by_name", "account_id", "value"),
     sqlite_with_rowid=False,
 )

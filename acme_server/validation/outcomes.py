@@ -26,8 +26,13 @@ def apply(
     now: datetime,
     reuse: Reuse,
     limiter: Limiter,
+    *,
+    caa_checked_at: datetime | None = None,
 ) -> bool:
-    """Write the outcome; False, and nothing written, when the challenge has changed since it was read."""
+    """Write the outcome; False, and nothing written, when the challenge has changed since it was read.
+
+    `caa_checked_at`: when CAA was looked up for it; without, a VALID is looked up before anything is signed.
+    """
     error = _error(challenge, outcome)
     changed = replace(challenge, error=error, state=challenge.state if outcome.state is None else outcome.state)
     if outcome.verdict not in _EVENTS:
@@ -39,7 +44,9 @@ def apply(
         return False
     assurance = outcome.assurance if valid else None
     expires = _expiry(outcome, now, reuse) if valid else None
-    moved = transaction.authorizations.advance(authorization, event, expires=expires, assurance=assurance)
+    moved = transaction.authorizations.advance(
+        authorization, event, expires=expires, assurance=assurance, caa_checked_at=caa_checked_at if valid else None
+    )
     assert moved is not None  # read in this transaction
     transaction.outbox.remove_for(challenge.id)
     if valid:

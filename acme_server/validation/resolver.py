@@ -1,4 +1,4 @@
-"""Addresses and TXT records of a name, by a resolver that the operator has chosen and that validates DNSSEC itself.
+"""Addresses, TXT and CAA records of names, by a resolver that the operator has chosen and that validates DNSSEC.
 
 Answers are taken from that resolver alone and checked once more: identifier and question, the chain of owners, its
 length; NOERROR and NXDOMAIN are the only answers there are. RFC 1035, RFC 8555 §8.4 and §11.2.
@@ -19,6 +19,7 @@ import dns.rdatatype
 import dns.resolver
 import dns.rrset
 
+from acme_server.validation.caa import Property
 from acme_server.validation.dns_exchange import LargeAnswerError, Question, exchange, make_question
 from challenges.base import Error, Fault, TxtAnswer
 
@@ -57,6 +58,8 @@ class _End:
     records: dns.rrset.RRset | None
     exists: bool
     """False for NXDOMAIN."""
+    foreign: bool
+    """Whether there was nothing in the answer but records of other names or types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,14 @@ class DnsResolver:
         records = () if end.records is None else tuple(b"".join(record.strings) for record in end.records)
         return TxtAnswer(name=name, records=records[:MAX_TEXTS], final=end.name)
 
+    def caa(self, name: str, deadline: float) -> tuple[Property, ...]:
+        """See `caa_lookup.CaaRecords`. No record is permission: only an answer that fits may say that there is none."""
+        end = self._end_of_chain(name, dns.rdatatype.CAA, deadline)
+        if end.foreign:
+            raise _fault(f"The DNS answer for CAA of {name} has records of other names only", transient=True)
+        records = () if end.records is None else end.records
+        return tuple(Property(record.flags, record.tag.decode("ascii").lower(), record.value) for record in records)
+
     def _addresses(self, name: str, kind: dns.rdatatype.RdataType, deadline: float) -> list[str]:
         end = self._end_of_chain(name, kind, deadline)
         if not end.exists:
@@ -108,7 +119,7 @@ class DnsResolver:
             exists = answer.rcode() != dns.rcode.NXDOMAIN
             # COMPAT: small authoritative servers leave it to who asks to follow a CNAME.
             if records is not None or not exists or not followed:
-                return _End(end, records, exists)
+                return _End(end, records, exists, foreign=bool(answer.answer) and records is None and not followed)
 
     def _ask(self, question: Question, what: str, deadline: float) -> dns.message.QueryMessage:
         """The first answer of a resolver, in rounds, each twice as patient as the one before."""

@@ -51,8 +51,13 @@ class Turns:
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        # What waits for hosts that are not ours never holds all threads, nor one kind those of the other.
-        self._most = {JobKind.VALIDATE: max(1, threads // 2), JobKind.MAIL: max(1, threads // 4)}
+        # What waits for hosts that are not ours (CAA, for an issuance) never holds all threads, nor one kind those of
+        # the others.
+        self._most = {
+            JobKind.VALIDATE: max(1, threads // 2),
+            JobKind.ISSUE: max(1, threads - 2),
+            JobKind.MAIL: max(1, threads // 4),
+        }
         self._busy = Counter[JobKind]()
         self._running = {kind: Counter[Account]() for kind in JobKind}
         self._served: dict[Account, int] = {}

@@ -49,7 +49,16 @@ def test_a_turn_goes_to_the_account_with_fewest_threads_that_was_served_longest_
 @pytest.mark.parametrize(
     ("threads", "kind", "alone", "all_"),
     # All that one account can have, and all that a kind can have.
-    [(8, V, 3, 4), (4, V, 1, 2), (2, V, 1, 1), (1, V, 1, 1), (8, M, 1, 2), (16, M, 3, 4), (8, ISSUE, 8, 8)],
+    [
+        (8, V, 3, 4),
+        (4, V, 1, 2),
+        (2, V, 1, 1),
+        (1, V, 1, 1),
+        (8, M, 1, 2),
+        (16, M, 3, 4),
+        (8, ISSUE, 5, 6),
+        (2, ISSUE, 1, 1),
+    ],
 )
 def test_an_account_never_has_all_threads_of_what_waits_for_other_hosts(threads, kind, alone, all_):
     turns = Turns(threads)

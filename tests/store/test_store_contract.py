@@ -145,6 +145,19 @@ def test_an_authorization_moves_from_the_status_that_was_read_and_no_other(fille
         assert (found.status, found.expires, found.assurance) == (AuthorizationStatus.DEACTIVATED, until, "mail")
 
 
+def test_when_caa_was_looked_up_is_kept_until_it_is_looked_up_again(filled):
+    with filled.write() as transaction:
+        assert transaction.authorizations.get("z").caa_checked_at is None
+        transaction.authorizations.advance(authorization(), Event.PROVED, caa_checked_at=NOW)
+        found = transaction.authorizations.get("z")
+        assert found.caa_checked_at == NOW
+        transaction.authorizations.caa_checked("z", LATER)
+        transaction.authorizations.caa_checked("unknown", NOW)
+        assert transaction.authorizations.of_challenge("c-z").caa_checked_at == LATER
+        transaction.authorizations.advance(found, Event.DEACTIVATED)
+        assert transaction.authorizations.get("z").caa_checked_at == LATER
+
+
 def test_a_challenge_is_saved_if_nobody_has_since_it_was_read(filled):
     read = authorization().challenges[0]
     one = replace(read, status=ChallengeStatus.PROCESSING, thumbprint="t", state={"x": [1]}, error={"type": "e"})

@@ -13,6 +13,7 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Add the tables and columns; the names of certificates become identifiers."""
+    _authorizations()
     _orders()
     _jobs()
     _certificates()
@@ -22,6 +23,10 @@ def upgrade() -> None:
     _linted_shapes()
     _approvals()
     _former_keys()
+
+
+def _authorizations() -> None:
+    op.add_column("authorizations", sa.Column("caa_checked_at", sa.Integer(), nullable=True))
 
 
 def _orders() -> None:
