@@ -21,19 +21,29 @@ class Webroot:
 
     def __init__(self, root: Path) -> None:
         self._folder = root / ".well-known" / "acme-challenge"
+        self._published: set[str] = set()
 
     def publish(self, token: str, content: str) -> None:
-        """Raises ValueError for an unsafe token, StateError where the folder cannot be written."""
-        path = self._path(token)
+        """Raises ValueError for an unsafe token, StateError where the file cannot be written or is another's."""
+        path, octets = self._path(token), content.encode("ascii")
         try:
             durable.make_directory(path.parent, 0o755)
-            durable.replace(path, content.encode("ascii"), 0o644)
+            if _is_of_another(path, octets):
+                raise StateError(
+                    f"{path} is there already, with other content: nothing was overwritten",
+                    hint="Another client is at work in this folder, or the CA names its files: try again, then ask.",
+                )
+            durable.replace(path, octets, 0o644)
+            self._published.add(token)
         except OSError as error:
             raise StateError(f"{path} cannot be written: {error.strerror}", hint="Mend `webroot`.") from error
 
     def withdraw(self, token: str) -> None:
-        """Take the file away, and the folders if nothing else is in them."""
+        """Take the file away if it was published here, and the folders if nothing else is in them."""
         path = self._path(token)
+        if token not in self._published:
+            return
+        self._published.discard(token)
         with suppress(OSError):  # not there, or not empty: both are as they should be
             path.unlink(missing_ok=True)
             path.parent.rmdir()
@@ -43,3 +53,12 @@ class Webroot:
         if not TOKEN.fullmatch(token):
             raise ValueError("the CA's token is no file name")
         return self._folder / token
+
+
+def _is_of_another(path: Path, octets: bytes) -> bool:
+    """Whether something is there that we would not have written: a token is the CA's to choose. Raises OSError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(octets) + 1) != octets
+    except FileNotFoundError:
+        return False

@@ -213,3 +213,19 @@ def test_8_3_a_token_is_a_file_name_only_if_it_is_base64url(tmp_path) -> None:
             root.publish(bad, "x")
     with pytest.raises(StateError):
         Webroot(tmp_path / ".well-known" / "mine").publish(token, "x")
+
+
+def test_8_3_a_file_of_another_client_is_neither_overwritten_nor_taken_away(tmp_path) -> None:
+    """The CA chooses the token, and so the name."""
+    theirs = tmp_path / ".well-known" / "acme-challenge" / ("a" * 43)
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    root = Webroot(tmp_path)
+    with pytest.raises(StateError, match="nothing was overwritten"):
+        root.publish("a" * 43, "ours")
+    root.withdraw("a" * 43)
+    assert theirs.read_text() == "theirs"
+    theirs.write_text("ours")  # what a run of ours has left that was cut off
+    root.publish("a" * 43, "ours")
+    root.withdraw("a" * 43)
+    assert not theirs.exists()
