@@ -109,8 +109,14 @@ def split(bundle: bytes) -> tuple[bytes, bytes]:
 def write_script(path: Path, text: str) -> Path:
     """A shell script that may be run, for a client's hooks."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\nset -eu\n{text}")
-    path.chmod(0o755)
+    # Another process writes it: while one of ours has it open, a program that another thread starts at that moment
+    # holds it open too, and nobody can run a file that is open for writing.
+    subprocess.run(
+        ["install", "-m", "755", "/dev/stdin", path],
+        input=f"#!/bin/sh\nset -eu\n{text}".encode(),
+        check=True,
+        timeout=30,
+    )
     return path
 
 
