@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from typing import ClassVar
 
 from challenges.base import (
     TOKEN,
-    Begun,
     Ca,
     DnsPublisher,
     Error,
@@ -20,7 +20,6 @@ from challenges.base import (
     Identifier,
     Json,
     Network,
-    Outbox,
     Outcome,
     Task,
     Tools,
@@ -31,6 +30,7 @@ from challenges.base import (
     fault_outcome,
     key_authorization,
 )
+from challenges.pull import Pull
 from challenges.text import printable
 
 __all__ = ["DNS_01", "LABEL", "MAX_NAME", "Dns01", "DnsResponder", "expected", "fits", "judge", "no_records"]
@@ -80,32 +80,16 @@ def _where(evidence: TxtAnswer) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Dns01:
+class Dns01(Pull):
     """The challenge type of RFC 8555 §8.4."""
 
-    @property
-    def type(self) -> str:
-        return "dns-01"
-
-    @property
-    def subdomains(self) -> bool:
-        """Whoever writes a zone speaks for the names below (RFC 9444 §4)."""
-        return True
-
-    @property
-    def wildcards(self) -> bool:
-        return True
-
-    @property
-    def has_token(self) -> bool:
-        return True
+    type: ClassVar[str] = "dns-01"
+    subdomains: ClassVar[bool] = True
+    """Whoever writes a zone speaks for the names below (RFC 9444 §4)."""
+    wildcards: ClassVar[bool] = True
 
     def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:
         return {} if fits(identifier, LABEL) else None
-
-    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:
-        """Any JSON object will do: `{}` by RFC 8555 §7.5.1, members of older drafts are ignored."""
-        return Begun(state=task.state, due=True)
 
     def validate(self, task: Task, network: Network) -> Outcome:
         """Look up and judge; every Fault becomes an Outcome here."""

@@ -9,23 +9,23 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from challenges import dns_01
 from challenges.base import (
-    Begun,
     Ca,
     Error,
     Fault,
     Identifier,
     Json,
     Network,
-    Outbox,
     Outcome,
     Task,
     Tools,
     fault_outcome,
 )
 from challenges.dns_01 import DnsResponder, expected, judge
+from challenges.pull import Pull
 
 __all__ = ["DNS_ACCOUNT_01", "DRAFT", "DnsAccount01", "label_of"]
 
@@ -47,32 +47,16 @@ def _name_of(task: Task) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class DnsAccount01:
+class DnsAccount01(Pull):
     """The challenge type of draft-ietf-acme-dns-account-label."""
 
-    @property
-    def type(self) -> str:
-        return "dns-account-01"
-
-    @property
-    def subdomains(self) -> bool:
-        """Whoever writes a zone speaks for the names below (RFC 9444 §4)."""
-        return True
-
-    @property
-    def wildcards(self) -> bool:
-        return True
-
-    @property
-    def has_token(self) -> bool:
-        return True
+    type: ClassVar[str] = "dns-account-01"
+    subdomains: ClassVar[bool] = True
+    """Whoever writes a zone speaks for the names below (RFC 9444 §4)."""
+    wildcards: ClassVar[bool] = True
 
     def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:
         return {} if dns_01.fits(identifier, f"{label_of(account_url)}.{dns_01.LABEL}") else None
-
-    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:
-        """Any JSON object will do: `{}` by RFC 8555 §7.5.1."""
-        return Begun(state=task.state, due=True)
 
     def validate(self, task: Task, network: Network) -> Outcome:
         """Look up and judge; every Fault becomes an Outcome here."""

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from challenges.base import (
-    Begun,
     Ca,
     DnsPublisher,
     Error,
@@ -21,7 +21,6 @@ from challenges.base import (
     Identifier,
     Json,
     Network,
-    Outbox,
     Outcome,
     Task,
     Tools,
@@ -32,6 +31,7 @@ from challenges.base import (
 from challenges.clock import utc_now
 from challenges.dns_01 import fits, no_records
 from challenges.persist_record import ANY_DOMAIN, HASH, IssueValue, hashed_account, issuer_of, parse, parse_time, write
+from challenges.pull import Pull
 from challenges.text import DOMAIN, printable
 
 __all__ = ["DNS_PERSIST_01", "DRAFT", "LABEL", "DnsPersist01", "DnsPersistResponder", "Expected", "expected", "judge"]
@@ -154,29 +154,18 @@ def _nothing_of_ours(wanted: Expected, evidence: TxtAnswer) -> Error:
 
 
 @dataclass(frozen=True, slots=True)
-class DnsPersist01:
+class DnsPersist01(Pull):
     """The challenge type of draft-ietf-acme-dns-persist; an instance holds where time comes from."""
 
+    type: ClassVar[str] = "dns-persist-01"
+    subdomains: ClassVar[bool] = True
+    """With `policy=wildcard` (§6)."""
+    wildcards: ClassVar[bool] = True
+    """With `policy=wildcard` (§5)."""
+    has_token: ClassVar[bool] = False
+    """§3.1: a record that stays cannot hold one."""
+
     now: Callable[[], datetime] = utc_now
-
-    @property
-    def type(self) -> str:
-        return "dns-persist-01"
-
-    @property
-    def subdomains(self) -> bool:
-        """With `policy=wildcard` (§6)."""
-        return True
-
-    @property
-    def wildcards(self) -> bool:
-        """With `policy=wildcard` (§5)."""
-        return True
-
-    @property
-    def has_token(self) -> bool:
-        """§3.1: a record that stays cannot hold one."""
-        return False
 
     def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:
         """None for a CA without an issuer domain name: no record could name it."""
@@ -186,10 +175,6 @@ class DnsPersist01:
         # COMPAT: the members of draft -01, which deployed clients read.
         offer: Json = {"issuerDomainNames": names, "issuer-domain-names": names, "accounturi": account_url}
         return offer | ({"accountHashPrefix": ca.account_hash_prefix} if ca.account_hash_prefix else {})
-
-    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:
-        """Any JSON object will do: `{}` by RFC 8555 §7.5.1."""
-        return Begun(state=task.state, due=True)
 
     def validate(self, task: Task, network: Network) -> Outcome:
         """Look up and judge, anew each time (§4.2); every Fault becomes an Outcome here."""

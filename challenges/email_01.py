@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from challenges.base import (
     BadResponse,
@@ -104,6 +105,13 @@ def _end_of(state: Json) -> datetime:
 class Email01:
     """The challenge type; an instance holds where chance and time come from."""
 
+    type: ClassVar[str] = "email-01"
+    subdomains: ClassVar[bool] = True
+    """Whoever reads the postmaster's mail of a name speaks for the names below it (RFC 9444)."""
+    wildcards: ClassVar[bool] = False
+    """A wildcard is for the names of one zone, so only its DNS speaks for them."""
+    has_token: ClassVar[bool] = True
+
     random: Callable[[int], bytes] = secrets.token_bytes
     """Number of octets -> that many, unpredictable."""
     now: Callable[[], datetime] = utc_now
@@ -113,24 +121,6 @@ class Email01:
     def __post_init__(self) -> None:
         if not timedelta(0) < self.life <= timedelta(hours=24):
             raise ValueError("a mailed code lives at most 24 hours")
-
-    @property
-    def type(self) -> str:
-        return "email-01"
-
-    @property
-    def subdomains(self) -> bool:
-        """Whoever reads the postmaster's mail of a name speaks for the names below it (RFC 9444)."""
-        return True
-
-    @property
-    def wildcards(self) -> bool:
-        """A wildcard is for the names of one zone, so only its DNS speaks for them."""
-        return False
-
-    @property
-    def has_token(self) -> bool:
-        return True
 
     def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:
         """The mailboxes are built from the name, never from anything that an applicant or a registry says."""

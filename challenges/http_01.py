@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
+from typing import ClassVar
 
 from challenges.base import (
     TOKEN,
-    Begun,
     Ca,
     Error,
     Fault,
@@ -20,7 +20,6 @@ from challenges.base import (
     Identifier,
     Json,
     Network,
-    Outbox,
     Outcome,
     Task,
     Tools,
@@ -29,6 +28,7 @@ from challenges.base import (
     fault_outcome,
     key_authorization,
 )
+from challenges.pull import Pull
 from challenges.text import printable
 
 __all__ = ["BODY_LIMIT", "HTTP_01", "WELL_KNOWN", "Http01", "expected", "judge"]
@@ -62,35 +62,19 @@ def judge(wanted: bytes, evidence: HttpAnswer) -> Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Http01:
+class Http01(Pull):
     """The challenge type of RFC 8555 §8.3."""
 
-    @property
-    def type(self) -> str:
-        return "http-01"
-
-    @property
-    def subdomains(self) -> bool:
-        """Another machine may serve a name below this one (RFC 9444 §4)."""
-        return False
-
-    @property
-    def wildcards(self) -> bool:
-        """One host cannot speak for all (RFC 8555 §8.3)."""
-        return False
-
-    @property
-    def has_token(self) -> bool:
-        return True
+    type: ClassVar[str] = "http-01"
+    subdomains: ClassVar[bool] = False
+    """Another machine may serve a name below this one (RFC 9444 §4)."""
+    wildcards: ClassVar[bool] = False
+    """One host cannot speak for all (RFC 8555 §8.3)."""
 
     def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:
         # RFC 8738 §4: an address is asked by itself, without DNS.
         fits = identifier.type in ("dns", "ip") and not identifier.value.startswith("*.")
         return {} if fits else None
-
-    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:
-        """Any JSON object will do: `{}` by RFC 8555 §7.5.1, members of older drafts are ignored."""
-        return Begun(state=task.state, due=True)
 
     def validate(self, task: Task, network: Network) -> Outcome:
         """Fetch and judge; every Fault becomes an Outcome here."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
+from typing import ClassVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -22,14 +23,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from challenges.base import (
-    Begun,
     Ca,
     Error,
     Fault,
     Identifier,
     Json,
     Network,
-    Outbox,
     Outcome,
     Task,
     TlsAlpnPublisher,
@@ -41,6 +40,7 @@ from challenges.base import (
     key_authorization,
 )
 from challenges.clock import utc_now
+from challenges.pull import Pull
 from challenges.text import printable
 
 __all__ = [
@@ -173,36 +173,20 @@ def _problem_of_digest(digest: bytes, extensions: x509.Extensions) -> str | None
 
 
 @dataclass(frozen=True, slots=True)
-class TlsAlpn01:
+class TlsAlpn01(Pull):
     """The challenge type of RFC 8737; an instance holds where the client's time comes from."""
 
+    type: ClassVar[str] = "tls-alpn-01"
+    subdomains: ClassVar[bool] = False
+    """Another machine may serve a name below this one (RFC 9444 §4)."""
+    wildcards: ClassVar[bool] = False
+    """One host cannot speak for all (RFC 8737 §3)."""
+
     now: Callable[[], datetime] = utc_now
-
-    @property
-    def type(self) -> str:
-        return "tls-alpn-01"
-
-    @property
-    def subdomains(self) -> bool:
-        """Another machine may serve a name below this one (RFC 9444 §4)."""
-        return False
-
-    @property
-    def wildcards(self) -> bool:
-        """One host cannot speak for all (RFC 8737 §3)."""
-        return False
-
-    @property
-    def has_token(self) -> bool:
-        return True
 
     def offer(self, identifier: Identifier, ca: Ca, account_url: str = "") -> Json | None:
         fits = identifier.type in ("dns", "ip") and not identifier.value.startswith("*.")
         return {} if fits else None
-
-    def begin(self, task: Task, payload: Json, outbox: Outbox, ca: Ca) -> Begun:
-        """Any JSON object will do: `{}` by RFC 8555 §7.5.1, members of older drafts are ignored."""
-        return Begun(state=task.state, due=True)
 
     def validate(self, task: Task, network: Network) -> Outcome:
         """Shake hands and judge; every Fault becomes an Outcome here."""
